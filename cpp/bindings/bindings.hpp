@@ -1,0 +1,14 @@
+// The parts of the extension module, one source each.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace factorec::bindings {
+
+void bind_metrics(pybind11::module_& module);
+void bind_scoring(pybind11::module_& module);
+void bind_search(pybind11::module_& module);
+void bind_system(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
+
+}  // namespace factorec::bindings

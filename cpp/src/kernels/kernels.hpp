@@ -1,0 +1,30 @@
+// The table of kernels: one per instruction set, filled by baseline.cpp, avx2.cpp and avx512.cpp from the same
+// `.inc` files, chosen once per call by `kernels()`.
+#pragma once
+
+#include "kernels/search_kernel.hpp"
+#include "kernels/training_kernel.hpp"
+
+namespace factorec {
+
+struct Kernels {
+  SearchKernels search;
+  TrainingKernels training;
+};
+
+// The table of the active SIMD level.
+const Kernels& kernels();
+
+namespace baseline {
+extern const Kernels table;
+}
+#ifdef FACTOREC_X86
+namespace avx2 {
+extern const Kernels table;
+}
+namespace avx512 {
+extern const Kernels table;
+}
+#endif
+
+}  // namespace factorec

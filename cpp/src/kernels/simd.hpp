@@ -1,0 +1,128 @@
+// A vector of floats as wide as the instruction set that the including file is compiled for. Only kernels
+// include this, each inside its own namespace FACTOREC_LEVEL, and kernels use no standard-library templates:
+// a weak symbol compiled here with wide instructions could be the one that the linker keeps for everybody.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AVX2__) || defined(__AVX512F__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#ifndef FACTOREC_LEVEL
+#error "define FACTOREC_LEVEL before including a kernel"
+#endif
+
+namespace factorec::FACTOREC_LEVEL {
+
+#if defined(__AVX512F__)
+
+struct Floats {
+  static constexpr int width = 16;
+  __m512 v;
+
+  static Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Floats zero() { return {_mm512_setzero_ps()}; }
+  static Floats all(float x) { return {_mm512_set1_ps(x)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  friend Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Floats operator*(Floats a, Floats b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Floats operator/(Floats a, Floats b) { return {_mm512_div_ps(a.v, b.v)}; }
+  // a * b + c, rounded once.
+  static Floats fma(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static Floats min(Floats a, Floats b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+  // One bit a lane: a >= b, false where either is NaN.
+  static std::uint32_t ge(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+};
+
+#elif defined(__AVX2__)
+
+struct Floats {
+  static constexpr int width = 8;
+  __m256 v;
+
+  static Floats load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Floats zero() { return {_mm256_setzero_ps()}; }
+  static Floats all(float x) { return {_mm256_set1_ps(x)}; }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  friend Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
+  friend Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
+  friend Floats operator*(Floats a, Floats b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend Floats operator/(Floats a, Floats b) { return {_mm256_div_ps(a.v, b.v)}; }
+  static Floats fma(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static Floats min(Floats a, Floats b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
+  static std::uint32_t ge(Floats a, Floats b) {
+    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)));
+  }
+};
+
+#elif defined(__SSE2__)
+
+struct Floats {
+  static constexpr int width = 4;
+  __m128 v;
+
+  static Floats load(const float* p) { return {_mm_loadu_ps(p)}; }
+  static Floats zero() { return {_mm_setzero_ps()}; }
+  static Floats all(float x) { return {_mm_set1_ps(x)}; }
+  void store(float* p) const { _mm_storeu_ps(p, v); }
+  friend Floats operator+(Floats a, Floats b) { return {_mm_add_ps(a.v, b.v)}; }
+  friend Floats operator-(Floats a, Floats b) { return {_mm_sub_ps(a.v, b.v)}; }
+  friend Floats operator*(Floats a, Floats b) { return {_mm_mul_ps(a.v, b.v)}; }
+  friend Floats operator/(Floats a, Floats b) { return {_mm_div_ps(a.v, b.v)}; }
+  // No fused instruction at this level: rounded twice, so its last bits may differ from the other levels'.
+  static Floats fma(Floats a, Floats b, Floats c) { return {_mm_add_ps(_mm_mul_ps(a.v, b.v), c.v)}; }
+  static Floats min(Floats a, Floats b) { return {_mm_min_ps(a.v, b.v)}; }
+  static Floats max(Floats a, Floats b) { return {_mm_max_ps(a.v, b.v)}; }
+  static std::uint32_t ge(Floats a, Floats b) {
+    return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_cmpge_ps(a.v, b.v)));
+  }
+};
+
+#else  // any other CPU: four lanes that the compiler may put into whatever it has
+
+struct Floats {
+  static constexpr int width = 4;
+  float v[4];
+
+  static Floats load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+  static Floats zero() { return all(0.0f); }
+  static Floats all(float x) { return {{x, x, x, x}}; }
+  void store(float* p) const {
+    for (int i = 0; i < 4; ++i) p[i] = v[i];
+  }
+  template <class Op>
+  static Floats each(Op op) {
+    return {{op(0), op(1), op(2), op(3)}};
+  }
+  friend Floats operator+(Floats a, Floats b) { return each([&](int i) { return a.v[i] + b.v[i]; }); }
+  friend Floats operator-(Floats a, Floats b) { return each([&](int i) { return a.v[i] - b.v[i]; }); }
+  friend Floats operator*(Floats a, Floats b) { return each([&](int i) { return a.v[i] * b.v[i]; }); }
+  friend Floats operator/(Floats a, Floats b) { return each([&](int i) { return a.v[i] / b.v[i]; }); }
+  static Floats fma(Floats a, Floats b, Floats c) {
+    return each([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
+  }
+  static Floats min(Floats a, Floats b) { return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; }); }
+  static Floats max(Floats a, Floats b) { return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; }); }
+  static std::uint32_t ge(Floats a, Floats b) {
+    std::uint32_t mask = 0;
+    for (int i = 0; i < 4; ++i) mask |= static_cast<std::uint32_t>(a.v[i] >= b.v[i]) << i;
+    return mask;
+  }
+};
+
+#endif
+
+// One multiply-add, fused where `Floats::fma` is, so that scalar remainders round as the lanes do.
+inline float fma(float a, float b, float c) {
+#if defined(__FMA__) || defined(__AVX512F__)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+}  // namespace factorec::FACTOREC_LEVEL

@@ -1,0 +1,43 @@
+"""How many threads a call may use."""
+
+from __future__ import annotations
+
+import numbers
+import os
+
+from joblib import cpu_count
+
+from .errors import DataError
+
+__all__ = ["resolve_n_jobs"]
+
+
+def resolve_n_jobs(n_jobs: int | None) -> int:
+    """Turn the ``n_jobs`` parameter into a number of threads.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        ``None``: the CPUs that this process may use (affinity and cgroup quota), at most ``OMP_NUM_THREADS``
+        where that is set. A positive number is taken as it is. A negative number counts back from all CPUs,
+        as in joblib: -1 is all of them.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    DataError
+        If ``n_jobs`` is 0 or not an integer.
+    """
+    if n_jobs is None:
+        limit = cpu_count()
+        first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        if first.isdigit() and int(first) > 0:
+            limit = min(limit, int(first))
+        return max(1, int(limit))
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
+        raise DataError(f"n_jobs must be None, a positive or a negative integer, got {n_jobs!r}")
+    return int(n_jobs) if n_jobs > 0 else max(1, cpu_count() + 1 + int(n_jobs))

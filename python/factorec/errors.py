@@ -1,0 +1,69 @@
+"""The errors that factorec raises. Each is also the built-in error that a caller would expect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+
+__all__ = [
+    "DataError",
+    "DatasetUnavailableError",
+    "DivergenceError",
+    "FactorecError",
+    "FormatError",
+    "NotFittedError",
+    "UnknownIdError",
+]
+
+
+class FactorecError(Exception):
+    """Base of every error that factorec defines."""
+
+
+class DataError(FactorecError, ValueError):
+    """Input that cannot be used; the message names the field, the row and what to do."""
+
+
+class UnknownIdError(FactorecError, KeyError):
+    """Ids that the model does not know.
+
+    Parameters
+    ----------
+    kind : str
+        What the ids are, such as ``"user"``.
+    ids : iterable
+        The unknown ids.
+    hint : str, optional
+        What to do about it.
+
+    Attributes
+    ----------
+    kind : str
+    ids : list
+    """
+
+    def __init__(self, kind: str, ids: Iterable[Any], hint: str = "") -> None:
+        self.kind = kind
+        self.ids = list(ids)
+        self.hint = hint
+        super().__init__(kind, self.ids, hint)
+
+    def __str__(self) -> str:
+        shown = ", ".join(repr(i) for i in self.ids[:10])
+        more = f" and {len(self.ids) - 10} more" if len(self.ids) > 10 else ""
+        plural = "s" if len(self.ids) > 1 else ""
+        return f"unknown {self.kind} id{plural}: {shown}{more}" + (f" ({self.hint})" if self.hint else "")
+
+
+class DivergenceError(FactorecError, FloatingPointError):
+    """Training produced values that are not finite; the message names the epoch and the learning rate."""
+
+
+class FormatError(FactorecError, ValueError):
+    """A file that is not what it should be; the message names the file and the first wrong part."""
+
+
+class DatasetUnavailableError(FactorecError, OSError):
+    """A dataset that could not be had; the message lists what was tried and how to give a path."""
