@@ -1,0 +1,69 @@
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "check.hpp"
+#include "factorec/validation.hpp"
+
+using namespace factorec;
+
+namespace {
+
+// Owns what a CsrView points at.
+struct Csr {
+  std::vector<std::int64_t> indptr;
+  std::vector<std::int32_t> indices;
+  std::vector<float> values;
+  std::int64_t n_columns;
+
+  CsrFacts check() const {
+    return check_csr({{indptr.data(), indptr.size()}, {indices.data(), indices.size()}, values, n_columns});
+  }
+};
+
+}  // namespace
+
+FACTOREC_TEST(validation, facts_of_a_good_matrix) {
+  const CsrFacts facts = Csr{{0, 2, 2, 3}, {0, 2, 1}, {1, 1, 1}, 3}.check();
+  CHECK(!facts.has_duplicates);
+  CHECK(facts.all_ones);
+  CHECK(!Csr({{0, 1}, {0}, {0.5f}, 1}).check().all_ones);
+  CHECK(Csr({{0, 1}, {0}, {}, 1}).check().all_ones);
+}
+
+FACTOREC_TEST(validation, duplicates_are_found_unsorted_is_allowed) {
+  CHECK(!Csr({{0, 3}, {2, 0, 1}, {}, 3}).check().has_duplicates);
+  CHECK(Csr({{0, 3}, {2, 0, 2}, {}, 3}).check().has_duplicates);
+  CHECK(Csr({{0, 2}, {1, 1}, {}, 3}).check().has_duplicates);
+  // The same column in two rows is no duplicate, even when the rows are unsorted.
+  CHECK(!Csr({{0, 2, 4}, {1, 0, 1, 0}, {}, 2}).check().has_duplicates);
+}
+
+FACTOREC_TEST(validation, bad_indptr_is_named) {
+  CHECK_THROWS(std::invalid_argument, (Csr{{}, {}, {}, 1}.check()), "indptr is empty");
+  CHECK_THROWS(std::invalid_argument, (Csr{{1, 1}, {0}, {}, 1}.check()), "indptr[0] is 1");
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 2, 1}, {0, 0}, {}, 1}.check()), "falls after row 1");
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 3}, {0, 0}, {}, 1}.check()), "beyond the 2 stored entries");
+}
+
+FACTOREC_TEST(validation, a_huge_indptr_is_never_followed) {
+  const std::int64_t huge = (std::int64_t{1} << 62);
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, huge, huge, 1}, {0}, {}, 1}.check()), "indptr[1]");
+}
+
+FACTOREC_TEST(validation, bad_columns_and_values_are_named) {
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 1, 2}, {0, -1}, {}, 2}.check()), "row 1 has column -1");
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 1}, {2}, {}, 2}.check()), "row 0 has column 2, outside 0..1");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 0, 1}, {0}, {nan}, 1}.check()), "row 1, column 0 is NaN");
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 1}, {0}, {INFINITY}, 1}.check()), "infinite");
+  CHECK_THROWS(std::invalid_argument, (Csr{{0, 1}, {0}, {1, 2}, 1}.check()), "data has 2 entries");
+}
+
+FACTOREC_TEST(validation, finite_values) {
+  const std::vector<float> good{0.0f, -1e38f, 1e-45f};
+  check_finite(good, "y");
+  const std::vector<float> bad{0.0f, -INFINITY};
+  CHECK_THROWS(std::invalid_argument, check_finite(bad, "y"), "y[1] is infinite");
+}
