@@ -1,0 +1,119 @@
+"""Write the tables of benchmarks/README.md from what the suites measured.
+
+Usage: python benchmarks/report.py build/bench/*.json
+
+Reads pytest-benchmark's JSON (times) and that of accuracy.py and memory_search.py (figures with a bar).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- begin: written by report.py -->", "<!-- end: written by report.py -->"
+OURS = "factorec"
+
+
+def speed_rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per contender of each case, and one per limit in seconds."""
+    cases: dict[str, dict[str, dict[str, Any]]] = {}
+    for benchmark in document["benchmarks"]:
+        extra = benchmark["extra_info"]
+        if "contender" not in extra:
+            continue
+        extra["seconds"] = extra.get("seconds") or benchmark["stats"]["median"]
+        cases.setdefault(benchmark["group"], {})[extra["contender"]] = extra
+    rows = []
+    for case, contenders in cases.items():
+        if OURS not in contenders:
+            raise SystemExit(f"{case!r} has no contender {OURS!r}")
+        ours = contenders.pop(OURS)
+        time, bars, limit = ours["seconds"], ours["bars"], ours["limit"]
+        if limit is not None:
+            rows.append((case, duration(time), "", "", f"< {duration(limit)}", verdict(time < limit)))
+        elif not contenders:
+            rows.append((case, duration(time), "", "", "", ""))
+        for name in sorted(contenders.keys() | bars.keys()):
+            bar = f"≥ {bars[name]:g}×" if name in bars else ""
+            if name not in contenders:
+                rows.append((case, duration(time), f"{name}: not measured", "", bar, "not measured"))
+                continue
+            peer = contenders[name]["seconds"]
+            met = verdict(peer / time >= bars[name]) if name in bars else ""
+            note = f" ({contenders[name]['note']})" if contenders[name].get("note") else ""
+            rows.append(
+                (case, duration(time), f"{name}{note}: {duration(peer)}", f"{peer / time:.2f}×", bar, met)
+            )
+    return rows
+
+
+def figure_rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for figure in document["figures"]:
+        bar, met = "", ""
+        if figure.get("bar") is not None:
+            at_least = figure["better"] == "higher"
+            bar = f"{'≥' if at_least else '≤'} {figure['bar']:g}"
+            met = verdict(figure["value"] >= figure["bar"] if at_least else figure["value"] <= figure["bar"])
+        rows.append((figure["case"], f"{figure['value']:.4g}", figure.get("spread", ""), bar, met))
+    return rows
+
+
+def verdict(met: bool) -> str:
+    return "met" if met else "**missed**"
+
+
+def duration(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine_line(machine: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} thread(s) used, kernels at "
+        f"`{machine['simd']}`, Python {machine['python']}, {machine['system']}; {versions}."
+    )
+
+
+def report(paths: list[Path]) -> str:
+    parts = []
+    for path in paths:
+        document = json.loads(path.read_text())
+        if "benchmarks" in document:
+            machine, rows = document["machine_info"]["factorec"], speed_rows(document)
+            header: tuple[str, ...] = ("case", "factorec", "peer", "ratio", "bar", "")
+            command = f"python -m pytest benchmarks --benchmark-enable --benchmark-json={path}"
+        else:
+            machine, rows, command = document["machine"], figure_rows(document), document["command"]
+            header = ("figure", "value", "spread", "bar", "")
+        parts.append(f"`{command}`\n\n{table(header, rows)}\n\nMeasured on: {machine_line(machine)}")
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", nargs="+", type=Path)
+    parser.add_argument("--print", action="store_true", help="print the tables instead of writing README.md")
+    arguments = parser.parse_args()
+    text = report(arguments.results)
+    if arguments.print:
+        print(text)
+        return
+    readme = README.read_text()
+    before, rest = readme.split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Training: one epoch beside LIBMF, and a whole run."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import factorec as fr
+import machine
+import peers
+
+EPOCH = "one epoch, ua.base, 64 factors, logistic"
+SHORT, LONG = 2, 22
+LIKE = 4
+
+
+@pytest.fixture(scope="module")
+def ua():
+    """User and item positions and 0/1 targets of ua.base and ua.test, without films that only the test has."""
+    data = fr.datasets.load_movielens("100k", split="ua")
+    (train_users, test_users), n_users = _positions(data.train["user_id"], data.test["user_id"])
+    (train_items, test_items), n_items = _positions(data.train["item_id"], data.test["item_id"])
+    y = (np.asarray(data.train["rating"]) >= LIKE).astype(np.float32)
+    known = test_items >= 0
+    train = fr.fm.TrainingSet.from_ids(train_users, train_items, y, n_users=n_users, n_items=n_items)
+    test = fr.fm.TrainingSet.from_ids(
+        test_users[known], test_items[known], np.zeros(known.sum()), n_users=n_users, n_items=n_items
+    )
+    return train_users, train_items, y, train, test.to_csr()
+
+
+def _positions(train, test):
+    ids, index = np.unique(np.asarray(train), return_inverse=True)
+    at = np.minimum(np.searchsorted(ids, np.asarray(test)), len(ids) - 1)
+    return (index, np.where(ids[at] == np.asarray(test), at, -1)), len(ids)
+
+
+def per_epoch(train):
+    """Seconds of one epoch: the set-up that every run pays once is in both times and drops out."""
+
+    def measure():
+        times = []
+        for n_epochs in (SHORT, LONG):
+            start = time.perf_counter()
+            train(n_epochs)
+            times.append(time.perf_counter() - start)
+        return (times[1] - times[0]) / (LONG - SHORT)
+
+    return measure
+
+
+def test_epoch_factorec(contender, ua, threads):
+    def fit(n_epochs):
+        fr.FMClassifier(n_factors=64, n_epochs=n_epochs, n_jobs=threads, random_state=0).fit(ua[3])
+
+    fit(SHORT)
+    contender(
+        EPOCH, "factorec", seconds=per_epoch(fit), bars={"LIBMF, best build": 2.0, "LIBMF as installed": 10.0}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [("LIBMF, best build", peers.best_build), ("LIBMF as installed", peers.plain_build)],
+)
+def test_epoch_libmf(contender, ua, threads, name, build):
+    libmf = build()
+    if libmf is None:
+        pytest.skip("not installed, see benchmarks/README.md")
+    users, items, y = ua[:3]
+    sign = np.where(y > 0, 1.0, -1.0)
+    # Whether the compiler's flags took is seen in the instructions.
+    wide = machine.wide_instructions(libmf.path)
+    if name == "LIBMF, best build" and not wide:
+        pytest.fail(f"{libmf.path} was not built with AVX, see benchmarks/README.md")
+
+    def train(n_epochs):
+        libmf.train(users, items, sign, k=64, n_epochs=n_epochs, threads=threads)
+
+    train(SHORT)
+    contender(EPOCH, name, seconds=per_epoch(train), note=f"{wide} instructions on ymm or zmm registers")
+
+
+def test_fit_and_predict(contender, ua, threads):
+    """One run of the ua split with the defaults, from positions to probabilities of all test rows."""
+
+    def run():
+        return fr.FMClassifier(n_factors=64, n_jobs=threads, random_state=0).fit(ua[3]).predict_proba(ua[4])
+
+    contender("fit and predict, ua, 64 factors, defaults", "factorec", run, limit=1.0)
