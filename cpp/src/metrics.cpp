@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "factorec/parallel.hpp"
+#include "kernels/kernels.hpp"
 
 namespace factorec {
 namespace {
@@ -29,15 +30,20 @@ struct Chunks {
   std::size_t size;
 };
 
-constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+struct Rows {
+  std::span<const float> scores, target, weight;
+  std::size_t size() const { return scores.size(); }
+};
 
-void check_sizes(const char* what, std::span<const float> scores, std::span<const float> target,
-                 std::span<const float> weight, int n_threads) {
-  if (scores.empty()) fail(std::string(what) + " is empty: metrics need at least one row");
-  if (target.size() != scores.size())
-    fail("target has " + std::to_string(target.size()) + " entries, " + what + " has " + std::to_string(scores.size()));
-  if (!weight.empty() && weight.size() != scores.size())
-    fail("weight has " + std::to_string(weight.size()) + " entries, " + what + " has " + std::to_string(scores.size()));
+void check_sizes(const char* what, const Rows& rows, int n_threads) {
+  const auto check = [&](const char* name, std::size_t size) {
+    if (size != rows.size())
+      fail(std::string(name) + " has " + std::to_string(size) + " entries, " + what + " has " +
+           std::to_string(rows.size()));
+  };
+  if (rows.scores.empty()) fail(std::string(what) + " is empty: metrics need at least one row");
+  check("target", rows.target.size());
+  if (!rows.weight.empty()) check("weight", rows.weight.size());
   if (n_threads < 1) fail("n_threads is " + std::to_string(n_threads) + ", must be at least 1");
 }
 
@@ -46,15 +52,12 @@ void check_sizes(const char* what, std::span<const float> scores, std::span<cons
   fail(std::string(what) + "[" + std::to_string(row) + "] is " + shown + expected);
 }
 
-bool usable_weight(float weight) { return weight >= 0 && std::isfinite(weight); }
-
-// Names what is wrong with a row that the loops below have found to be bad.
-[[noreturn]] void fail_row(const char* what, std::size_t row, std::span<const float> scores,
-                           std::span<const float> target, std::span<const float> weight, bool binary) {
-  if (!std::isfinite(scores[row])) fail_at(what, row, scores[row], ", must be finite");
-  if (!weight.empty() && !usable_weight(weight[row]))
-    fail_at("weight", row, weight[row], ", must be finite and not negative");
-  fail_at("target", row, target[row], binary ? ", must be 0 or 1" : ", must be finite");
+void check_row(const char* what, const Rows& rows, std::size_t row, bool binary) {
+  const float score = rows.scores[row], target = rows.target[row], weight = rows.weight.empty() ? 1 : rows.weight[row];
+  if (!std::isfinite(score)) fail_at(what, row, score, ", must be finite");
+  if (!std::isfinite(weight) || weight < 0) fail_at("weight", row, weight, ", must be finite and not negative");
+  if (binary && target != 0 && target != 1) fail_at("target", row, target, ", must be 0 or 1");
+  if (!std::isfinite(target)) fail_at("target", row, target, ", must be finite");
 }
 
 void check_total(double weight) {
@@ -66,102 +69,98 @@ void check_total(double weight) {
 // Unsigned integers in the order of the floats; -0 and +0 are one value.
 std::uint32_t ordered(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
-  return bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
+  return bits ^ (0x80000000u | (0u - (bits >> 31)));
 }
 
-// A row to rank: its key, with the bits of its weight below where rows have weights.
+// Rows are dealt once into buckets by the top bits of their score; each bucket is then ranked alone, in cache.
+// What a bucket keeps of a row is the rest of the score with the label below it, so that the negatives of tied
+// scores come first, and the bits of the weight where rows have weights.
+constexpr int kRestBits = 21;
+constexpr std::size_t kBuckets = std::size_t{1} << (32 - kRestBits);
+
+std::size_t bucket_of(std::uint32_t score) { return score >> kRestBits; }
+
+std::uint32_t rest_of(std::uint32_t score, float target) {
+  return (score & ((1u << kRestBits) - 1)) << 1 | (target > 0 ? 1u : 0u);
+}
+
 struct Unweighted {
   using Row = std::uint32_t;
   using Sum = std::uint64_t;  // counts: exact
-  static Row pack(std::uint32_t key, float) { return key; }
-  static std::uint32_t key(Row row) { return row; }
+  static bool counts(std::span<const float>, std::size_t) { return true; }
+  static Row pack(std::uint32_t rest, std::span<const float>, std::size_t) { return rest; }
+  static std::uint32_t rest(Row row) { return row; }
   static Sum weight(Row) { return 1; }
 };
 struct Weighted {
   using Row = std::uint64_t;
   using Sum = double;
-  static Row pack(std::uint32_t key, float weight) {
-    return static_cast<Row>(key) << 32 | std::bit_cast<std::uint32_t>(weight);
+  static bool counts(std::span<const float> weight, std::size_t i) { return weight[i] > 0; }
+  static Row pack(std::uint32_t rest, std::span<const float> weight, std::size_t i) {
+    return static_cast<Row>(rest) << 32 | std::bit_cast<std::uint32_t>(weight[i]);
   }
-  static std::uint32_t key(Row row) { return static_cast<std::uint32_t>(row >> 32); }
+  static std::uint32_t rest(Row row) { return static_cast<std::uint32_t>(row >> 32); }
   static Sum weight(Row row) { return std::bit_cast<float>(static_cast<std::uint32_t>(row)); }
 };
 
-// Rows are dealt once into buckets by the top bits of the key; each bucket is then ranked alone, in cache. The
-// two classes of one key range are neighbours, so that a row carries no label.
-constexpr int kLowBits = 21;
-constexpr std::size_t kRanges = std::size_t{1} << (32 - kLowBits);
-constexpr std::size_t kBuckets = 2 * kRanges;
-
-std::size_t bucket_of(std::uint32_t key, bool positive) {
-  return 2 * static_cast<std::size_t>(key >> kLowBits) + positive;
-}
-
-// Stable sort of one bucket by the low bits of its keys; `scratch` holds at least as many rows.
+// Stable sort of one bucket in two passes; `scratch` grows to the largest bucket.
 template <class Kind, class Row = typename Kind::Row>
 void sort_bucket(std::span<Row> rows, std::vector<Row>& scratch, Control& control) {
-  if (rows.size() < 512) {
-    std::sort(rows.begin(), rows.end());  // rows of one key come in the order of their weights: as repeatable
+  if (rows.size() < 256) {
+    std::sort(rows.begin(), rows.end());  // rows alike come in the order of their weights: as repeatable
     return;
   }
   if (scratch.size() < rows.size()) scratch.resize(rows.size());
-  constexpr std::uint32_t mask = (1u << 11) - 1;
+  constexpr int bits = (kRestBits + 1) / 2;
+  constexpr std::uint32_t mask = (1u << bits) - 1;
+  std::size_t start[2][mask + 1] = {};
+  for (Row row : rows) {
+    ++start[0][Kind::rest(row) & mask];
+    ++start[1][Kind::rest(row) >> bits];
+  }
   Row* from = rows.data();
   Row* to = scratch.data();
-  for (int shift : {0, 11}) {
-    std::size_t start[mask + 1] = {};
-    for (std::size_t i = 0; i < rows.size(); ++i) ++start[Kind::key(from[i]) >> shift & (shift ? mask >> 1 : mask)];
+  for (int pass : {0, 1}) {
     std::size_t total = 0;
-    for (auto& entry : start) entry = std::exchange(total, total + entry);
+    for (auto& entry : start[pass]) entry = std::exchange(total, total + entry);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if ((i & 0xffff) == 0) control.throw_if_stopped();
-      to[start[Kind::key(from[i]) >> shift & (shift ? mask >> 1 : mask)]++] = from[i];
+      to[start[pass][Kind::rest(from[i]) >> (pass * bits) & mask]++] = from[i];
     }
     std::swap(from, to);
   }
 }
 
-// Weight of each class in a key range, and twice the weight of its (positive, negative) pairs in right order,
-// ties counting half.
+// Weight of each class in a bucket, and twice the weight of its (positive, negative) pairs in right order, ties
+// counting half.
 template <class Sum>
 struct Ranked {
   Sum positive = 0, negative = 0, twice_pairs = 0;
 };
 
-template <class Kind, class Row = typename Kind::Row, class Sum = typename Kind::Sum>
-Ranked<Sum> rank_range(std::span<Row> negatives, std::span<Row> positives, std::vector<Row>& scratch,
-                       Control& control) {
-  Ranked<Sum> range;
-  if (negatives.empty() || positives.empty()) {  // no pair inside the range: its order does not matter
-    for (Row row : negatives) range.negative += Kind::weight(row);
-    for (Row row : positives) range.positive += Kind::weight(row);
-    return range;
+template <class Kind>
+Ranked<typename Kind::Sum> rank_bucket(std::span<const typename Kind::Row> sorted) {
+  using Sum = typename Kind::Sum;
+  Ranked<Sum> bucket;
+  Sum below = 0;  // negatives below the current score; bucket.negative - below: those tied with it
+  std::uint32_t previous = ~0u;
+  for (const auto row : sorted) {
+    const std::uint32_t rest = Kind::rest(row);
+    const Sum weight = Kind::weight(row), label = static_cast<Sum>(rest & 1u);
+    below = rest >> 1 == previous ? below : bucket.negative;
+    previous = rest >> 1;
+    bucket.twice_pairs += label * weight * (below + bucket.negative);
+    bucket.positive += label * weight;
+    bucket.negative += (1 - label) * weight;
   }
-  sort_bucket<Kind>(negatives, scratch, control);
-  sort_bucket<Kind>(positives, scratch, control);
-  std::size_t n = 0;
-  for (std::size_t p = 0; p < positives.size();) {
-    const std::uint32_t key = Kind::key(positives[p]);
-    Sum positive = 0, tied = 0;
-    for (; p < positives.size() && Kind::key(positives[p]) == key; ++p) positive += Kind::weight(positives[p]);
-    for (; n < negatives.size() && Kind::key(negatives[n]) < key; ++n) range.negative += Kind::weight(negatives[n]);
-    for (; n < negatives.size() && Kind::key(negatives[n]) == key; ++n) tied += Kind::weight(negatives[n]);
-    range.twice_pairs += positive * (2 * range.negative + tied);
-    range.positive += positive;
-    range.negative += tied;
-  }
-  for (; n < negatives.size(); ++n) range.negative += Kind::weight(negatives[n]);
-  return range;
+  return bucket;
 }
 
 template <class Kind>
-double area_under_curve(std::span<const float> scores, std::span<const float> target, std::span<const float> weight,
-                        int n_threads, Control& control) {
+double area_under_curve(const Rows& rows, int n_threads, Control& control) {
   using Row = typename Kind::Row;
   using Sum = typename Kind::Sum;
-  const Chunks chunks(scores.size());
-  const auto counts = [&](std::size_t i) { return weight.empty() || weight[i] > 0; };
-  const auto weight_of = [&](std::size_t i) { return weight.empty() ? 1.0f : weight[i]; };
+  const Chunks chunks(rows.size());
 
   // Where each chunk writes the rows of each bucket: chunk after chunk, so that the order is that of the input.
   std::vector<std::vector<std::size_t>> place(static_cast<std::size_t>(chunks.count()));
@@ -169,7 +168,7 @@ double area_under_curve(std::span<const float> scores, std::span<const float> ta
     auto& histogram = place[static_cast<std::size_t>(chunk)];
     histogram.assign(kBuckets, 0);
     for (std::size_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i)
-      if (counts(i)) ++histogram[bucket_of(ordered(scores[i]), target[i] > 0)];
+      if (Kind::counts(rows.weight, i)) ++histogram[bucket_of(ordered(rows.scores[i]))];
   });
   std::vector<std::size_t> start(kBuckets + 1, 0);
   std::size_t total = 0;
@@ -179,39 +178,39 @@ double area_under_curve(std::span<const float> scores, std::span<const float> ta
   }
   start[kBuckets] = total;
 
-  const auto rows = std::make_unique_for_overwrite<Row[]>(total);
+  const auto packed = std::make_unique_for_overwrite<Row[]>(total);
   parallel_for(chunks.count(), n_threads, control, [&](std::int64_t chunk, int) {
     auto& next = place[static_cast<std::size_t>(chunk)];
     for (std::size_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {
-      if (!counts(i)) continue;
-      const std::uint32_t key = ordered(scores[i]);
-      rows[next[bucket_of(key, target[i] > 0)]++] = Kind::pack(key, weight_of(i));
+      if (!Kind::counts(rows.weight, i)) continue;
+      const std::uint32_t score = ordered(rows.scores[i]);
+      packed[next[bucket_of(score)]++] = Kind::pack(rest_of(score, rows.target[i]), rows.weight, i);
     }
   });
 
-  std::vector<Ranked<Sum>> ranked(kRanges);
+  std::vector<Ranked<Sum>> ranked(kBuckets);
   std::vector<std::vector<Row>> scratch(static_cast<std::size_t>(n_threads));
-  const auto rank = [&](std::size_t range, std::size_t thread) {
-    const std::size_t* bound = &start[2 * range];
-    ranked[range] = rank_range<Kind>(std::span(rows.get() + bound[0], bound[1] - bound[0]),
-                                     std::span(rows.get() + bound[1], bound[2] - bound[1]), scratch[thread], control);
+  const auto rank = [&](std::size_t bucket, std::size_t thread) {
+    const std::span<Row> members(packed.get() + start[bucket], start[bucket + 1] - start[bucket]);
+    sort_bucket<Kind>(members, scratch[thread], control);
+    ranked[bucket] = rank_bucket<Kind>(members);
   };
-  // Very large ranges are ranked by the calling thread, the only one that hears an interrupt while it works.
+  // Very large buckets are ranked by the calling thread, the only one that hears an interrupt while it works.
   std::vector<std::size_t> shared;
-  for (std::size_t range = 0; range < kRanges; ++range) {
-    const std::size_t size = start[2 * range + 2] - start[2 * range];
-    if (size > (std::size_t{1} << 23)) rank(range, 0);
-    else if (size > 0) shared.push_back(range);
+  for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+    const std::size_t size = start[bucket + 1] - start[bucket];
+    if (size > (std::size_t{1} << 23)) rank(bucket, 0);
+    else if (size > 0) shared.push_back(bucket);
   }
   parallel_for(static_cast<std::int64_t>(shared.size()), n_threads, control, [&](std::int64_t i, int thread) {
     rank(shared[static_cast<std::size_t>(i)], static_cast<std::size_t>(thread));
   });
 
   Sum positive = 0, negative = 0, twice_pairs = 0;
-  for (const auto& range : ranked) {
-    twice_pairs += range.twice_pairs + 2 * range.positive * negative;
-    positive += range.positive;
-    negative += range.negative;
+  for (const auto& bucket : ranked) {
+    twice_pairs += bucket.twice_pairs + 2 * bucket.positive * negative;
+    positive += bucket.positive;
+    negative += bucket.negative;
   }
   if (!(positive > 0 && negative > 0)) return std::numeric_limits<double>::quiet_NaN();
   const double pairs = static_cast<double>(positive) * static_cast<double>(negative);
@@ -220,38 +219,22 @@ double area_under_curve(std::span<const float> scores, std::span<const float> ta
 
 // ---- sums over rows ------------------------------------------------------------------------------------------
 
-// log(1 + exp(-margin)) without overflow. The second term gives back what 1 + e rounds away (as log1p does,
-// at half its cost), so that small losses keep their digits.
-double logistic_loss(double margin) {
-  const double e = std::exp(-std::abs(margin));
-  const double u = 1.0 + e;
-  return std::max(0.0, -margin) + std::log(u) - ((u - 1.0) - e) / u;
-}
-
-struct ClassificationSums {
-  double weight = 0, loss = 0, true_positive = 0, false_positive = 0, false_negative = 0;
-  std::size_t bad_row = kNone;
-};
-
-struct RegressionSums {
-  double weight = 0, squared = 0, absolute = 0;
-  std::size_t bad_row = kNone;
-};
-
-// The chunks' sums, in order. Body(i, sums) returns whether row i is usable.
-template <class Sums, class Body>
-std::vector<Sums> sum_chunks(std::size_t n_rows, int n_threads, Control& control, Body&& body) {
-  const Chunks chunks(n_rows);
+// The kernel's sums of each chunk, in order. Where a row was not usable, the first such row is named.
+template <class Sums, class Kernel>
+std::vector<Sums> sum_chunks(const char* what, const Rows& rows, bool binary, int n_threads, Control& control,
+                             Kernel&& kernel) {
+  const Chunks chunks(rows.size());
   std::vector<Sums> partial(static_cast<std::size_t>(chunks.count()));
   parallel_for(chunks.count(), n_threads, control, [&](std::int64_t chunk, int) {
-    Sums sums;
-    for (std::size_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i)
-      if (!body(i, sums)) {
-        sums.bad_row = i;
-        break;
-      }
-    partial[static_cast<std::size_t>(chunk)] = sums;
+    const std::size_t begin = chunks.begin(chunk);
+    const float* weight = rows.weight.empty() ? nullptr : rows.weight.data() + begin;
+    partial[static_cast<std::size_t>(chunk)] =
+        kernel(rows.scores.data() + begin, rows.target.data() + begin, weight, chunks.end(chunk) - begin);
   });
+  for (std::int64_t chunk = 0; chunk < chunks.count(); ++chunk) {
+    if (partial[static_cast<std::size_t>(chunk)].usable) continue;
+    for (std::size_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) check_row(what, rows, i, binary);
+  }
   return partial;
 }
 
@@ -259,22 +242,11 @@ std::vector<Sums> sum_chunks(std::size_t n_rows, int n_threads, Control& control
 
 ClassificationMetrics classification_metrics(std::span<const float> scores, std::span<const float> target,
                                              std::span<const float> weight, int n_threads, Control& control) {
-  check_sizes("scores", scores, target, weight, n_threads);
-  const auto partial = sum_chunks<ClassificationSums>(
-      scores.size(), n_threads, control, [&](std::size_t i, ClassificationSums& sums) {
-        const float score = scores[i], label = target[i], w = weight.empty() ? 1.0f : weight[i];
-        if (!std::isfinite(score) || !usable_weight(w) || !(label == 0.0f || label == 1.0f)) return false;
-        const bool positive = label == 1.0f, predicted = score >= 0.0f;
-        sums.weight += w;
-        sums.loss += w * logistic_loss(positive ? score : -static_cast<double>(score));
-        sums.true_positive += positive && predicted ? w : 0.0f;
-        sums.false_positive += !positive && predicted ? w : 0.0f;
-        sums.false_negative += positive && !predicted ? w : 0.0f;
-        return true;
-      });
+  const Rows rows{scores, target, weight};
+  check_sizes("scores", rows, n_threads);
   ClassificationSums sums;
-  for (const auto& part : partial) {
-    if (part.bad_row != kNone) fail_row("scores", part.bad_row, scores, target, weight, true);
+  for (const auto& part : sum_chunks<ClassificationSums>("scores", rows, true, n_threads, control,
+                                                         kernels().metrics.classification)) {
     sums.weight += part.weight;
     sums.loss += part.loss;
     sums.true_positive += part.true_positive;
@@ -289,27 +261,18 @@ ClassificationMetrics classification_metrics(std::span<const float> scores, std:
   result.log_loss = sums.loss / sums.weight;
   result.accuracy = std::max(0.0, (sums.weight - wrong) / sums.weight);
   result.f1 = f1_total > 0 ? 2 * sums.true_positive / f1_total : 0.0;
-  result.auc = weight.empty() ? area_under_curve<Unweighted>(scores, target, weight, n_threads, control)
-                              : area_under_curve<Weighted>(scores, target, weight, n_threads, control);
+  result.auc = weight.empty() ? area_under_curve<Unweighted>(rows, n_threads, control)
+                              : area_under_curve<Weighted>(rows, n_threads, control);
   return result;
 }
 
 RegressionMetrics regression_metrics(std::span<const float> predictions, std::span<const float> target,
                                      std::span<const float> weight, int n_threads, Control& control) {
-  check_sizes("predictions", predictions, target, weight, n_threads);
-  const auto partial =
-      sum_chunks<RegressionSums>(predictions.size(), n_threads, control, [&](std::size_t i, RegressionSums& sums) {
-        const float w = weight.empty() ? 1.0f : weight[i];
-        if (!std::isfinite(predictions[i]) || !std::isfinite(target[i]) || !usable_weight(w)) return false;
-        const double error = static_cast<double>(predictions[i]) - target[i];
-        sums.weight += w;
-        sums.squared += w * error * error;
-        sums.absolute += w * std::abs(error);
-        return true;
-      });
+  const Rows rows{predictions, target, weight};
+  check_sizes("predictions", rows, n_threads);
   RegressionSums sums;
-  for (const auto& part : partial) {
-    if (part.bad_row != kNone) fail_row("predictions", part.bad_row, predictions, target, weight, false);
+  for (const auto& part :
+       sum_chunks<RegressionSums>("predictions", rows, false, n_threads, control, kernels().metrics.regression)) {
     sums.weight += part.weight;
     sums.squared += part.squared;
     sums.absolute += part.absolute;

@@ -70,6 +70,22 @@ def test_same_bits_for_any_number_of_threads(weighted):
     assert regression[0] == regression[1] == regression[2]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_same_bits_at_every_simd_level(weighted):
+    scores, target, weight = make(10_001, weighted=weighted)
+    active = _core.simd_level()
+    try:
+        got = []
+        for level in _core.available_simd_levels():
+            _core.pin_simd_level(level)
+            got.append(_core.classification_metrics(scores, target, weight, 1))
+            got.append(_core.regression_metrics(scores, target, weight, 1))
+    finally:
+        _core.pin_simd_level(active)
+    assert set(got[2::2]) <= {got[0]}
+    assert set(got[3::2]) <= {got[1]}
+
+
 @pytest.mark.parametrize(
     "scores", [np.full(5000, 0.25), np.repeat([-0.0, 0.0], 2500), np.linspace(1, 1.0001, 5000)]
 )
@@ -102,10 +118,11 @@ def test_extreme_scores():
     assert auc == pytest.approx(sk.roc_auc_score(target, scores.astype(float)))
 
 
-def test_log_loss_keeps_small_losses():
-    scores = np.full(100, 40.0, dtype=np.float32)
-    log_loss = _core.classification_metrics(scores, np.ones(100, np.float32), None, 1)[0]
-    assert log_loss == pytest.approx(math.log1p(math.exp(-40)), rel=1e-12)
+def test_log_loss_of_one_row_to_the_last_digits():
+    for margin in np.linspace(-100, 100, 2001, dtype=np.float32):
+        log_loss = _core.classification_metrics(np.array([margin]), np.ones(1, np.float32), None, 1)[0]
+        m = float(margin)
+        assert log_loss == pytest.approx(max(0.0, -m) + math.log1p(math.exp(-abs(m))), rel=1e-14)
 
 
 def test_raw_score_of_zero_is_positive():

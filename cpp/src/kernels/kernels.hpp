@@ -2,12 +2,14 @@
 // `.inc` files, chosen once per call by `kernels()`.
 #pragma once
 
+#include "kernels/metrics_kernel.hpp"
 #include "kernels/search_kernel.hpp"
 #include "kernels/training_kernel.hpp"
 
 namespace factorec {
 
 struct Kernels {
+  MetricsKernels metrics;
   SearchKernels search;
   TrainingKernels training;
 };
