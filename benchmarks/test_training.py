@@ -18,7 +18,7 @@ LIKE = 4
 
 @pytest.fixture(scope="module")
 def ua():
-    """User and item positions and 0/1 targets of ua.base and ua.test, without films that only the test has."""
+    """User and item positions and 0/1 targets of ua.base and of ua.test's known films."""
     data = fr.datasets.load_movielens("100k", split="ua")
     (train_users, test_users), n_users = _positions(data.train["user_id"], data.test["user_id"])
     (train_items, test_items), n_items = _positions(data.train["item_id"], data.test["item_id"])
