@@ -1,0 +1,51 @@
+"""An explanation as a file, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DataError
+from ._html import to_html
+from ._plot import figure
+
+if TYPE_CHECKING:
+    from .explanation import Explanation
+
+__all__ = ["save"]
+
+
+def save(why: Explanation, path: Path, n: int, value: str) -> Path:
+    """Write `why` in the format that the suffix of `path` names."""
+    kind = path.suffix.lower()
+    if kind == ".html":
+        content = to_html(why, standalone=True, n=n).encode()
+    elif kind in (".png", ".svg"):
+        buffer = io.BytesIO()
+        # No date in the file: the same explanation gives the same bytes.
+        metadata = {"Date": None} if kind == ".svg" else None
+        figure(why, n, value).savefig(buffer, format=kind[1:], dpi=160, metadata=metadata)
+        content = buffer.getvalue()
+    else:
+        raise DataError(f"cannot write {path}: the suffix must be .png, .svg or .html")
+    _write(path, content)
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files private
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

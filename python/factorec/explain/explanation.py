@@ -1,0 +1,324 @@
+"""Why one item got its score for one user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._solve import Loss
+from ..errors import DataError
+from ._resolve import Method, UserProblem, paper_influence, resolve, rows_with_background
+from ._rows import Array, Parameters, as_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Explanation", "explain_item"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """The score of one item for one user, split over the user's own ratings.
+
+    Made by ``Recommender.explain``. With the user's vector re-solved from the user's ratings,
+
+    ``resolved_score = rest + sum(impact) + background + prior``
+
+    holds exactly (the last two only where they are not None).
+
+    Parameters
+    ----------
+    user_id, item_id : object
+        Whose score of what is explained.
+    item_ids : array-like of shape (n_items,)
+        The rated items that explain it.
+    influence : array-like of shape (n_items,)
+        How far the score moves per unit of the target (one rating point; from dislike to like).
+    impact : array-like of shape (n_items,)
+        How much of the score the rating accounts for: score units.
+    ratings : array-like of shape (n_items,), optional
+        As the user gave them.
+    titles : array-like of shape (n_items,) of str, optional
+        Shown in place of ids.
+    title : str, optional
+        Of the explained item.
+    score : float
+        The model's own raw score: a rating, or log-odds.
+    resolved_score : float
+        The score with the user's vector re-solved; for ``method="paper"`` what the formula predicts.
+    rest : float
+        What is left of the score without the user's vector: the general level, the user's and the item's own.
+    background : float, optional
+        Impact of all items not rated together, for a model trained with sampled negatives.
+    prior : float, optional
+        Impact of the prior mean of the user's vector.
+    method : {"ridge", "paper"}
+    loss : {"squared", "logistic"}
+        The unit of scores: rating points or log-odds.
+    rank, condition : int and float, optional
+        Of the matrix that ``method="paper"`` inverts.
+    left_out : bool
+        Whether the user had rated the item: that rating is then left out of the solve.
+    noun : str
+        What items are called in text: "film".
+    backend : str, optional
+        Kind of table that `to_frame` gives by default: "pandas", "polars" or "pyarrow".
+
+    Attributes
+    ----------
+    contributions : ndarray of shape (n_items,)
+        Structured: item_id, title, rating, influence, impact; largest ``|impact|`` first.
+    gap : float
+        ``score - resolved_score``: how far the explanation is from the model's own score.
+    """
+
+    user_id: Any
+    item_id: Any
+    item_ids: npt.NDArray[Any]
+    influence: Array
+    impact: Array
+    score: float
+    resolved_score: float
+    rest: float
+    ratings: npt.NDArray[Any] | None = None
+    titles: npt.NDArray[Any] | None = None
+    title: str | None = None
+    background: float | None = None
+    prior: float | None = None
+    method: Method = "ridge"
+    loss: Loss = "squared"
+    rank: int | None = None
+    condition: float | None = None
+    left_out: bool = False
+    noun: str = "item"
+    backend: str | None = None
+
+    def __post_init__(self) -> None:
+        impact = np.asarray(self.impact, dtype=np.float64)
+        order = np.argsort(-np.abs(impact), kind="stable")
+        for name in ("item_ids", "influence", "impact", "ratings", "titles"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            values = np.asarray(values)
+            if values.shape != impact.shape:
+                raise DataError(f"{name} must have shape {impact.shape} like impact, got {values.shape}")
+            object.__setattr__(self, name, values[order])
+
+    @property
+    def gap(self) -> float:
+        """``score - resolved_score``; NaN for "paper" on a classifier, which gives a label."""
+        if self.method == "paper" and self.loss == "logistic":
+            return float("nan")
+        return self.score - self.resolved_score
+
+    @property
+    def contributions(self) -> npt.NDArray[Any]:
+        """One line per rated item, largest ``|impact|`` first, as a structured array."""
+        columns = self._columns()
+        dtype = [
+            (name, values.dtype if values.dtype.kind in "biuf" else object)
+            for name, values in columns.items()
+        ]
+        lines = np.empty(len(self.impact), dtype=dtype)
+        for name, values in columns.items():
+            lines[name] = values
+        return lines
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        columns = {
+            "item_id": self.item_ids,
+            "title": self.titles,
+            "rating": self.ratings,
+            "influence": self.influence,
+            "impact": self.impact,
+        }
+        return {name: values for name, values in columns.items() if values is not None}
+
+    def to_frame(self, backend: str | None = None) -> Any:
+        """Give the contributions as a table.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            By default the kind of table that the model was fitted on, else the first of these installed.
+        """
+        from ._frame import make_frame
+
+        return make_frame(self._columns(), backend or self.backend)
+
+    def plot(self, ax: Axes | None = None, n: int = 20, value: str = "impact") -> Axes:
+        """Draw the `n` largest contributions as horizontal bars (needs matplotlib).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure, large enough for every title, by default.
+        n : int
+        value : {"impact", "influence"}
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from ._plot import plot
+
+        return plot(self, ax, n, value)
+
+    def to_html(self, *, standalone: bool = False, n: int = 20) -> str:
+        """Write the explanation as HTML: a fragment, or one page that needs nothing else."""
+        from ._html import to_html
+
+        return to_html(self, standalone=standalone, n=n)
+
+    def save(self, path: str | Path, *, n: int = 20, value: str = "impact") -> Path:
+        """Write the plot (``.png``, ``.svg``) or the page (``.html``); whole or not at all.
+
+        Raises
+        ------
+        DataError
+            If the suffix is none of these.
+        """
+        from ._save import save
+
+        return save(self, Path(path), n, value)
+
+    def __repr__(self) -> str:
+        from ._text import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def explain_item(
+    p: Parameters,
+    X_rated: Any,
+    y: Any,
+    x_wanted: Any,
+    *,
+    feature: int,
+    rated_ids: Any,
+    item_id: Any,
+    user_id: Any = None,
+    ratings: Any = None,
+    titles: Any = None,
+    title: str | None = None,
+    sample_weight: Any = None,
+    l2: Any = None,
+    loss: Loss = "squared",
+    method: Method = "ridge",
+    prior_mean: Any = None,
+    X_background: Any = None,
+    background_weight: Any = 1.0,
+    noun: str = "item",
+    backend: str | None = None,
+) -> Explanation:
+    """Explain one score.
+
+    Parameters are those of :func:`factorec.explain.influence` and of :class:`Explanation`, and
+
+    Parameters
+    ----------
+    rated_ids : array-like of shape (n_rated,)
+        The item of each rated row. Rows of `item_id` itself are left out; repeated rows of one item sum to
+        one line.
+    ratings, titles : array-like of shape (n_rated,), optional
+        Of each rated row; an item rated repeatedly shows its mean rating.
+    X_background : csr_matrix of shape (m, n_features), optional
+        Rows of the user with every item not rated, target 0: for a model trained with ``negatives``.
+    background_weight : float or array-like of shape (m,)
+        ``negatives * (summed weight of the user's positives) / m``.
+    """
+    n_features = p.factors.shape[0]
+    X_rated = as_rows(X_rated, n_features, "X_rated")
+    x_wanted = as_rows(x_wanted, n_features, "x_wanted")
+    if x_wanted.shape[0] != 1:
+        raise DataError(f"x_wanted must be one row, got {x_wanted.shape[0]}")
+    problem = UserProblem.check(
+        p,
+        y,
+        n_rows=X_rated.shape[0],
+        feature=feature,
+        sample_weight=sample_weight,
+        l2=l2,
+        loss=loss,
+        prior_mean=prior_mean,
+        needs_penalty=method == "ridge",
+        who="the user" if user_id is None else f"user {user_id!r}",
+    )
+    ids = np.asarray(rated_ids)
+    if ids.shape != problem.target.shape:
+        raise DataError(f"rated_ids must have shape {problem.target.shape}, got {ids.shape}")
+    kept = np.flatnonzero(ids != item_id)
+    left_out = len(kept) < len(ids)
+    if left_out:
+        if not len(kept):
+            raise DataError(
+                f"item {item_id!r} is all that user {user_id!r} has rated: nothing else explains its score"
+            )
+        X_rated, ids = X_rated[kept], ids[kept]
+        problem = problem.rows(kept)
+    _, first, line, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
+
+    def summed(values: Array) -> Array:
+        return np.bincount(line, weights=values, minlength=len(first)).astype(np.float64, copy=False)
+
+    n = len(kept)
+    result: dict[str, Any]
+    if method == "paper":
+        rated, wanted, _ = rows_with_background(p, problem, X_rated, x_wanted, None, 0.0)
+        paper = paper_influence(rated, wanted, problem.weight)
+        J = paper.influence[0]
+        impact = J * problem.target
+        result = {
+            "rest": 0.0,
+            "resolved_score": float(impact.sum()),
+            "rank": paper.rank,
+            "condition": paper.condition,
+        }
+    else:
+        rated, wanted, problem = rows_with_background(
+            p, problem, X_rated, x_wanted, X_background, background_weight
+        )
+        solution = resolve(problem, rated)
+        gain = solution.gain(wanted.slope)[0]
+        pull = rated.slope @ solution.coefficients
+        J = gain * problem.weight
+        impact = J * (solution.curvature * pull + solution.residual)
+        result = {
+            "rest": float(wanted.rest[0]),
+            "resolved_score": float(wanted.rest[0] + wanted.slope[0] @ solution.coefficients),
+            "background": None if X_background is None else float(impact[n:].sum()),
+        }
+        if problem.prior_mean is not None:
+            mean = problem.prior_mean
+            spread = problem.weight * solution.curvature * (rated.slope @ mean)
+            result["prior"] = float(wanted.slope[0] @ mean - gain @ spread)
+    shown_ratings = None if ratings is None else np.asarray(ratings)[kept]
+    if shown_ratings is not None and len(first) < n:
+        shown_ratings = summed(shown_ratings.astype(np.float64)) / count
+    elif shown_ratings is not None:
+        shown_ratings = shown_ratings[first]
+    return Explanation(
+        user_id=user_id,
+        item_id=item_id,
+        item_ids=ids[first],
+        influence=summed(J[:n]),
+        impact=summed(impact[:n]),
+        score=float(wanted.rest[0] + wanted.slope[0] @ problem.start),
+        ratings=shown_ratings,
+        titles=None if titles is None else np.asarray(titles, dtype=object)[kept][first],
+        title=title,
+        method=method,
+        loss=loss,
+        left_out=left_out,
+        noun=noun,
+        backend=backend,
+        **result,
+    )
