@@ -9,6 +9,9 @@ from __future__ import annotations
 import os as _os
 
 from . import _core
+from .search import ItemIndex, SearchResult
+
+__all__ = ["ItemIndex", "SearchResult"]
 
 _level = _os.environ.get("FACTOREC_SIMD")
 if _level:

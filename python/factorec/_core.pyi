@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 _Csr = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32] | None, int]
 
+PANEL_ITEMS: int
+
 def simd_level() -> str: ...
 def available_simd_levels() -> list[str]: ...
 def pin_simd_level(level: str) -> None: ...
@@ -25,3 +27,24 @@ def regression_metrics(
     weight: npt.NDArray[np.float32] | None,
     n_threads: int,
 ) -> tuple[float, float]: ...
+def pack_items(
+    vectors: npt.NDArray[np.float32],
+    offsets: npt.NDArray[np.float32] | None,
+    normalise: bool,
+    panels: npt.NDArray[np.float32],
+    padded_offsets: npt.NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
+def search_items(
+    panels: npt.NDArray[np.float32],
+    offsets: npt.NDArray[np.float32],
+    n_items: int,
+    queries: npt.NDArray[np.float32],
+    normalise: bool,
+    exclude: tuple[Any, ...] | None,
+    allowed: npt.NDArray[np.uint32] | None,
+    ids: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int64],
+    n_threads: int,
+) -> None: ...

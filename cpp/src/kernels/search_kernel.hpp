@@ -1,10 +1,53 @@
 // What a search kernel must offer; see search_kernel.inc.
+//
+// The kernel computes scores and lets through what reaches a threshold; which items are filtered out
+// (search.cpp) and which of the accepted are kept (selection.cpp) is none of its business.
 #pragma once
+
+#include <cstdint>
 
 namespace factorec {
 
+// What a query has accepted so far, in ascending position. Both arrays have kCandidateSlack more entries than
+// `limit`: a panel may be appended whole, and whole vectors are stored.
+struct Candidates {
+  float* scores = nullptr;
+  std::uint32_t* positions = nullptr;
+  std::int64_t count = 0;
+  std::int64_t limit = 0;
+  float threshold = 0.0f;  // scores below it, and NaN, are not accepted
+};
+
+inline constexpr std::int64_t kCandidateSlack = 48;
+
+// A few queries against a run of panels.
+struct ScanTile {
+  const float* queries = nullptr;          // n_factors rows of n_queries floats
+  const float* panels = nullptr;
+  const float* offsets = nullptr;
+  const std::uint32_t* allowed = nullptr;  // a word per panel, or null
+  std::int64_t n_factors = 0;
+  std::int64_t n_panels = 0;
+  std::uint32_t first_position = 0;        // of the first item of the first panel
+  int n_queries = 0;
+  Candidates* candidates = nullptr;        // one per query
+};
+
 struct SearchKernels {
-  int width = 0;  // floats in a vector
+  int max_queries = 0;  // of a ScanTile
+
+  // Appends every accepted item to its query's candidates. Returns the number of panels done: less than all when
+  // a query's candidates have passed their limit.
+  std::int64_t (*scan)(const ScanTile& tile) = nullptr;
+
+  // The smallest and largest of n > 0 scores.
+  void (*range)(const float* scores, std::int64_t n, float* smallest, float* largest) = nullptr;
+
+  // How many of `n` scores are at least `threshold`.
+  std::int64_t (*count_at_least)(const float* scores, std::int64_t n, float threshold) = nullptr;
+
+  // Moves the candidates with a score of at least `threshold` to the front, order kept; returns their number.
+  std::int64_t (*keep_at_least)(float* scores, std::uint32_t* positions, std::int64_t n, float threshold) = nullptr;
 };
 
 }  // namespace factorec

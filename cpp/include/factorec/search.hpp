@@ -1,0 +1,46 @@
+// Exact top-n search: for every query the n items with the highest score.
+//
+// The score of (query q, item i) is one chain of fused multiply-adds in float32 over the factors 0, 1, ..., d - 1
+// started at +0, then plus the item's offset. It does not depend on how the work is cut, so neither do results:
+// the same bits for any batch, block and thread count, and at every SIMD level that has a fused instruction.
+// Items are ordered by (score descending, position ascending). A score that is NaN, which only intermediate
+// overflow can make, never enters a list.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "factorec/control.hpp"
+#include "factorec/panels.hpp"
+#include "factorec/views.hpp"
+
+namespace factorec {
+
+// What a search leaves out. `exclude`: one row per query, its stored columns are the excluded items, in any
+// order. `allowed`: one bit an item (bit i of word w is item 32 w + i), the same for every query; null: all.
+struct SearchFilter {
+  const CsrView* exclude = nullptr;
+  const std::uint32_t* allowed = nullptr;
+};
+
+// Where the lists go: row q of ids and scores has n entries, best first, filled up with -1 and -infinity; counts
+// says how many are items.
+struct SearchOutput {
+  std::int64_t* ids = nullptr;
+  float* scores = nullptr;
+  std::int64_t* counts = nullptr;
+  std::int64_t n = 0;
+};
+
+// Packs `vectors` into `panels` and `offsets` (empty: zeros) into `padded_offsets`, see PackedItems for the sizes. `normalise` divides each vector by its Euclidean norm (double precision, rounded once); a zero
+// vector stays zero. Throws std::invalid_argument naming the first value of a row that is not finite.
+void pack_items(ConstMatrix vectors, std::span<const float> offsets, bool normalise, float* panels,
+                float* padded_offsets, int n_threads, Control& control);
+
+// Writes the best `output.n` items of every row of `queries`. `normalise` treats the queries as pack_items does the
+// items. Memory: a few hundred kilobytes and O(n) a thread. Throws std::invalid_argument for a query value
+// that is not finite and for an excluded item out of range.
+void search(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+            const SearchOutput& output, int n_threads, Control& control);
+
+}  // namespace factorec
