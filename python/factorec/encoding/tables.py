@@ -1,0 +1,125 @@
+"""One way to read a column, whatever kind of table it stands in.
+
+Tables are data frames that narwhals knows (pandas, polars, pyarrow, …), mappings from names to columns, numpy
+structured arrays, and two-dimensional numpy arrays, whose columns have integer names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+
+__all__ = ["column", "column_names", "n_rows", "series", "to_array"]
+
+
+def column_names(table: Any) -> list[Any]:
+    """Return the names of a table's columns, in order.
+
+    Parameters
+    ----------
+    table : table
+        Any of the kinds listed at the top of this module.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    DataError
+        If ``table`` is none of those kinds.
+    """
+    if isinstance(table, Mapping):
+        return list(table)
+    if isinstance(table, np.ndarray):
+        if table.dtype.names:
+            return list(table.dtype.names)
+        if table.ndim == 2:
+            return list(range(table.shape[1]))
+        raise DataError(
+            f"an array used as a table needs 2 dimensions or named fields, got shape {table.shape}"
+        )
+    return list(_frame(table).columns)
+
+
+def n_rows(table: Any) -> int:
+    """Return the number of rows of a table; see `column_names` for the kinds of table."""
+    if isinstance(table, Mapping):
+        return len(next(iter(table.values()))) if table else 0
+    return len(table) if isinstance(table, np.ndarray) else len(_frame(table))
+
+
+def column(table: Any, name: Any) -> npt.NDArray[Any]:
+    """Return one column of a table as a numpy array.
+
+    Parameters
+    ----------
+    table : table
+        Any of the kinds listed at the top of this module.
+    name : hashable
+        The column's name; a position for two-dimensional arrays.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Strings and missing values come in an object array, as the table's library converts them.
+
+    Raises
+    ------
+    DataError
+        If the table has no such column, or the column is not one-dimensional.
+
+    Examples
+    --------
+    >>> column({"user_id": [3, 1], "rating": [4.0, 5.0]}, "rating")
+    array([4., 5.])
+    """
+    values = series(table, name)
+    return values if isinstance(values, np.ndarray) else np.asarray(values.to_numpy())
+
+
+def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
+    """Return one column of a table, not converted; parameters and errors as `column`."""
+    names = column_names(table)
+    if name not in names:
+        raise DataError(f"the table has no column {name!r}; its columns are {', '.join(map(repr, names))}")
+    if isinstance(table, np.ndarray):
+        return table[name] if table.dtype.names else table[:, name]
+    if not isinstance(table, Mapping):
+        return _frame(table).get_column(name)
+    values = nw.from_native(table[name], series_only=True, pass_through=True)
+    if isinstance(values, nw.Series):
+        return values
+    array = to_array(values)
+    if array.ndim != 1:
+        raise DataError(f"column {name!r} must have one dimension, got shape {array.shape}")
+    return array
+
+
+def to_array(values: Any) -> npt.NDArray[Any]:
+    """Convert a list or an array, keeping strings whole."""
+    array = np.asarray(values)
+    # numpy turns a list of numbers and strings into strings, and cuts NULs off the end of strings
+    return (
+        array
+        if isinstance(values, np.ndarray) or array.dtype.kind != "U"
+        else np.asarray(values, dtype=object)
+    )
+
+
+def _frame(table: Any) -> nw.DataFrame[Any]:
+    try:
+        return nw.from_native(table, eager_only=True)
+    except TypeError:
+        kind = f"{type(table).__module__}.{type(table).__qualname__}"
+        hint = "; collect() it first" if kind.endswith("LazyFrame") else ""
+        raise DataError(
+            "expected a table (data frame of pandas, polars or pyarrow, dict of columns, structured or "
+            f"two-dimensional array), got {kind}{hint}"
+        ) from None
