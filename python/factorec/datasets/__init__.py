@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .movielens import MovieLens, load_movielens
+from .planted import PlantedFM, make_planted_fm
 
-__all__ = ["MovieLens", "load_movielens"]
+__all__ = ["MovieLens", "PlantedFM", "load_movielens", "make_planted_fm"]

@@ -137,8 +137,8 @@ def load_movielens(
     parsed = _from_path(Path(path)) if path is not None else _find(download)
     train, test = (parsed.ratings, None) if split is None else _split(parsed.ratings, split)
     return MovieLens(
-        train=_table(dict(zip(RATING_COLUMNS, train.T, strict=True))),
-        test=None if test is None else _table(dict(zip(RATING_COLUMNS, test.T, strict=True))),
+        train=_table(_interactions(train)),
+        test=None if test is None else _table(_interactions(test)),
         items=_table(parsed.items),
         users=_table(parsed.users),
     )
@@ -177,8 +177,8 @@ def _find(download: bool) -> _Parsed:
     raise DatasetUnavailableError(
         "MovieLens 100K could not be had. Tried:\n"
         + "\n".join(tried)
-        + f"\nDownload {_sources.URL} by other "
-        'means and give it: load_movielens("100k", path="ml-100k.zip"), or put it in the folder FACTOREC_DATA'
+        + f"\nDownload {_sources.URL} by other means "
+        'and give it: load_movielens("100k", path="ml-100k.zip"), or put it in the folder FACTOREC_DATA'
     )
 
 
@@ -203,7 +203,8 @@ def _parse(archive: Archive) -> _Parsed:
 
 def _parse_items(content: bytes, original: bool) -> Columns:
     ids, titles, years, genres = [], [], [], []
-    for line in content.decode("latin-1" if original else "utf-8").splitlines():
+    # not splitlines(), to which some Latin-1 control characters are line ends
+    for line in content.decode("latin-1" if original else "utf-8").rstrip("\n").split("\n"):
         if original:  # id|title (year)|release date|video release date|URL|19 flags
             item, text, *_ = fields = line.split("|")
             kinds = [genre for genre, flag in zip(GENRES, fields[5:], strict=True) if flag == "1"]
@@ -270,6 +271,10 @@ def _split(ratings: npt.NDArray[np.int64], split: str) -> tuple[npt.NDArray[np.i
     ordered = np.lexsort((ratings[:, 1], ratings[:, 0]))
     held_out = held_out[ordered]
     return ratings[ordered[~held_out]], ratings[ordered[held_out]]
+
+
+def _interactions(ratings: npt.NDArray[np.int64]) -> Columns:
+    return dict(zip(RATING_COLUMNS, np.ascontiguousarray(ratings.T), strict=True))
 
 
 def _table(columns: Columns) -> Table:
