@@ -141,7 +141,8 @@ def test_offline_skips_both_network_sources(sandbox, monkeypatch, value, argumen
     ("change", "reason"),
     [
         ({"u.data": b"1\t2\t3\t4\n"}, "its ratings are not those of MovieLens 100K"),
-        ({"u.item": b""}, "damaged: 0 films, expected ids 1 to 1682"),
+        ({"u.item": b"1|Toy Story (1995)|||" + b"|0" * 19}, "damaged: 1 films, expected ids 1 to 1682"),
+        ({"u.item": b""}, "damaged"),
         ({"u.item": b"1|Toy Story|||" + b"|0" * 19}, "damaged: a title without a year: 'Toy Story'"),
         ({"u.item": b"1|Toy Story (1995)|||"}, "damaged"),
         ({"u.user": b"1|2"}, "damaged"),
