@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "factorec/rows.hpp"
 #include "factorec/views.hpp"
 
 namespace factorec::bindings {
@@ -79,6 +80,21 @@ inline CsrView view_csr(const py::tuple& parts, const char* name) {
   }
   matrix.n_columns = parts[3].cast<std::int64_t>();
   return matrix;
+}
+
+// Rows as a list of blocks (index or None, CSR tuple); the list must outlive the view.
+inline Rows view_rows(const py::list& blocks, std::int64_t n_rows, std::int64_t n_features) {
+  Rows rows;
+  rows.n_rows = n_rows;
+  rows.n_features = n_features;
+  for (const py::handle item : blocks) {
+    const auto block = py::cast<py::tuple>(item);
+    RowBlock view;
+    if (!block[0].is_none()) view.index = view_index(py::cast<py::array>(block[0]), "block index");
+    view.entities = view_csr(py::cast<py::tuple>(block[1]), "block rows");
+    rows.blocks.push_back(view);
+  }
+  return rows;
 }
 
 }  // namespace factorec::bindings

@@ -1,7 +1,50 @@
+// Scores and vectors of rows.
+#include "arrays.hpp"
 #include "bindings.hpp"
+#include "factorec/scoring.hpp"
+#include "interrupt.hpp"
 
 namespace factorec::bindings {
 
-void bind_scoring(pybind11::module_&) {}
+void bind_scoring(py::module_& module) {
+  module.def(
+      "scores",
+      [](const py::list& blocks, std::int64_t n_rows, const py::array& linear, const py::array& factors, int n_threads) {
+        const ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors")};
+        const Rows rows = view_rows(blocks, n_rows, static_cast<std::int64_t>(parameters.linear.size()));
+        py::array_t<double> out(n_rows);
+        const std::span<double> into(out.mutable_data(), static_cast<std::size_t>(n_rows));
+        interruptible([&](Control& control) { scores(rows, parameters, into, n_threads, control); });
+        return out;
+      },
+      py::arg("blocks"), py::arg("n_rows"), py::arg("linear"), py::arg("factors"), py::arg("n_threads"));
+  module.def(
+      "vectors",
+      [](const py::list& blocks, std::int64_t n_rows, const py::array& linear, const py::array& factors, int n_threads) {
+        const ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors")};
+        const Rows rows = view_rows(blocks, n_rows, static_cast<std::int64_t>(parameters.linear.size()));
+        py::array_t<float> out({n_rows, parameters.factors.n_columns});
+        const Matrix into{out.mutable_data(), n_rows, parameters.factors.n_columns};
+        interruptible([&](Control& control) { vectors(rows, parameters, into, n_threads, control); });
+        return out;
+      },
+      py::arg("blocks"), py::arg("n_rows"), py::arg("linear"), py::arg("factors"), py::arg("n_threads"));
+  module.def(
+      "feature_weights",
+      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const py::object& weight) {
+        const Rows rows = view_rows(blocks, n_rows, n_features);
+        std::span<const float> weights;
+        if (!weight.is_none()) {
+          weights = view<float>(py::cast<py::array>(weight), "weight");
+          if (static_cast<std::int64_t>(weights.size()) != n_rows)
+            throw std::invalid_argument("weight has " + std::to_string(weights.size()) + " entries, expected " +
+                                        std::to_string(n_rows));
+        }
+        check_rows(rows);
+        const std::vector<double> sums = feature_weights(rows, weights);
+        return py::array_t<double>(static_cast<py::ssize_t>(sums.size()), sums.data());
+      },
+      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("weight"));
+}
 
 }  // namespace factorec::bindings

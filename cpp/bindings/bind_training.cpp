@@ -1,7 +1,130 @@
+// A trainer lives as long as one call to fit; a fitted model is numpy arrays and knows nothing of it.
+#include <pybind11/stl.h>
+
+#include <limits>
+
+#include "arrays.hpp"
 #include "bindings.hpp"
+#include "factorec/training.hpp"
+#include "interrupt.hpp"
 
 namespace factorec::bindings {
+namespace {
 
-void bind_training(pybind11::module_&) {}
+// A trainer together with the arrays that it looks into.
+struct HeldTrainer {
+  py::list held;
+  std::unique_ptr<Trainer> trainer;
+};
+
+template <class E>
+E choice(const std::string& name, std::initializer_list<std::pair<const char*, E>> choices) {
+  for (const auto& [known, value] : choices)
+    if (name == known) return value;
+  throw std::invalid_argument("unknown choice '" + name + "'");
+}
+
+ParameterArrays view_parameters(py::array& linear, py::array& factors, py::array& linear_accumulator,
+                                py::array& factors_accumulator) {
+  return {view_mutable<float>(linear, "linear"), view_matrix_mutable(factors, "factors"),
+          view_mutable<float>(linear_accumulator, "linear accumulator"),
+          view_mutable<float>(factors_accumulator, "factors accumulator")};
+}
+
+std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py::object weight, py::array l2_linear,
+                                          py::array l2_factors, const std::vector<std::pair<std::int64_t, std::int64_t>>& grid_candidates,
+                                          py::object negatives, const py::dict& options, py::tuple parameters) {
+  auto held = std::make_unique<HeldTrainer>();
+  for (const py::handle object : {py::handle(blocks), py::handle(target), py::handle(weight), py::handle(l2_linear),
+                                  py::handle(l2_factors), py::handle(negatives)})
+    held->held.append(object);
+  TrainingData data;
+  data.target = view<float>(target, "target");
+  data.l2_linear = view<float>(l2_linear, "l2_linear");
+  data.l2_factors = view<float>(l2_factors, "l2_factors");
+  data.rows = view_rows(blocks, static_cast<std::int64_t>(data.target.size()), static_cast<std::int64_t>(data.l2_linear.size()));
+  if (!weight.is_none()) data.weight = view<float>(py::cast<py::array>(weight), "weight");
+  for (const auto& [start, stop] : grid_candidates) data.grid_candidates.push_back({start, stop});
+
+  TrainingOptions set;
+  set.loss = choice<Loss>(options["loss"].cast<std::string>(), {{"squared", Loss::squared}, {"logistic", Loss::logistic}});
+  set.solver = choice<Solver>(options["solver"].cast<std::string>(), {{"sgd", Solver::sgd}, {"adagrad", Solver::adagrad}});
+  set.rate_bias = options["rate_bias"].cast<double>();
+  set.step.linear = options["rate_linear"].cast<float>();
+  set.step.factors = options["rate_factors"].cast<float>();
+  set.step.clip = options["clip"].is_none() ? std::numeric_limits<float>::infinity() : options["clip"].cast<float>();
+  set.l2_bias = options["l2_bias"].cast<double>();
+  set.batch_size = options["batch_size"].cast<std::int64_t>();
+  set.shuffle = options["shuffle"].cast<bool>();
+  set.seed = options["seed"].cast<std::uint64_t>();
+  set.n_threads = options["n_threads"].cast<int>();
+  if (!negatives.is_none()) {
+    const auto [per_positive, seen] = py::cast<std::pair<std::int64_t, py::tuple>>(negatives);
+    data.negatives.emplace(view_csr(seen, "seen"), per_positive, set.seed);
+  }
+
+  auto linear = py::cast<py::array>(parameters[1]), factors = py::cast<py::array>(parameters[2]);
+  auto linear_accumulator = py::cast<py::array>(parameters[4]), factors_accumulator = py::cast<py::array>(parameters[5]);
+  const ParameterArrays start = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
+  const BiasState bias{parameters[0].cast<double>(), parameters[3].cast<double>()};
+  py::gil_scoped_release release;
+  held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias);
+  return held;
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+  py::class_<HeldTrainer>(module, "Trainer")
+      .def(py::init(&make_trainer), py::arg("blocks"), py::arg("target"), py::arg("weight"), py::arg("l2_linear"),
+           py::arg("l2_factors"), py::arg("grid_candidates"), py::arg("negatives"), py::arg("options"),
+           py::arg("parameters"))
+      .def(
+          "epoch",
+          [](HeldTrainer& self, std::uint64_t number) {
+            const PassSums sums =
+                interruptible([&](Control& control) { return self.trainer->epoch(number, control); });
+            py::dict result;
+            result["weight"] = sums.weight;
+            result["loss"] = sums.loss;
+            result["absolute"] = sums.absolute;
+            result["positive"] = sums.positive;
+            result["predicted_positive"] = sums.predicted_positive;
+            result["true_positive"] = sums.true_positive;
+            return result;
+          },
+          py::arg("number"))
+      .def(
+          "copy_to",
+          [](const HeldTrainer& self, py::array linear, py::array factors, py::array linear_accumulator,
+             py::array factors_accumulator) {
+            const BiasState bias =
+                self.trainer->copy_to(view_parameters(linear, factors, linear_accumulator, factors_accumulator));
+            return py::make_tuple(bias.value, bias.accumulator);
+          },
+          py::arg("linear"), py::arg("factors"), py::arg("linear_accumulator"), py::arg("factors_accumulator"))
+      .def("finite", [](const HeldTrainer& self) { return self.trainer->finite(); })
+      .def_property_readonly("has_grid", [](const HeldTrainer& self) { return self.trainer->has_grid(); })
+      .def_property_readonly("has_pairs", [](const HeldTrainer& self) { return self.trainer->has_pairs(); });
+
+  module.def(
+      "draw_negatives",
+      [](const py::tuple& seen, const py::array& users, std::int64_t per_positive, std::uint64_t seed, std::uint64_t epoch) {
+        const NegativeSampler sampler(view_csr(seen, "seen"), per_positive, seed);
+        const IndexView of_row = view_index(users, "users");
+        const NegativeSampler::Epoch draws = sampler.epoch(epoch);
+        py::array_t<std::int64_t> out({static_cast<py::ssize_t>(of_row.size()), static_cast<py::ssize_t>(per_positive)});
+        std::int64_t* next = out.mutable_data();
+        for (std::size_t row = 0; row < of_row.size(); ++row) {
+          if (of_row[row] < 0 || of_row[row] >= sampler.n_users())
+            throw std::invalid_argument("users[" + std::to_string(row) + "] is " + std::to_string(of_row[row]) +
+                                        ", outside 0.." + std::to_string(sampler.n_users() - 1));
+          for (std::int64_t j = 0; j < per_positive; ++j)
+            *next++ = draws.draw(of_row[row], static_cast<std::int64_t>(row), j);
+        }
+        return out;
+      },
+      py::arg("seen"), py::arg("users"), py::arg("per_positive"), py::arg("seed"), py::arg("epoch"));
+}
 
 }  // namespace factorec::bindings

@@ -1,1 +1,509 @@
-// (to come)
+// One epoch, whatever the number of threads:
+//
+// Grid (two one-hot fields, batch_size 1). The columns of both fields are dealt to B groups (schedule.hpp), rows
+// to B x B blocks. B rounds; the B blocks of a round share no column of either field, so they may run at once.
+// The bias is constant in a round and takes one step by the round's mean slope. Every other feature is constant
+// for kFrozenRows rows of each block of the round, then takes one step from the sums of its row gradients, the
+// blocks' sums added in block order.
+//
+// No grid, batch_size 1: row by row, every feature and the bias, rows shuffled anew each epoch.
+// batch_size m > 1: everything is constant for m rows, then takes one merged step.
+#include "factorec/training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <new>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "factorec/parallel.hpp"
+#include "factorec/validation.hpp"
+#include "kernels/kernels.hpp"
+
+namespace factorec {
+namespace {
+
+constexpr std::int64_t kGroupRows = 16;       // rows whose scores are taken at once
+constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
+constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
+
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+struct AlignedDelete {
+  void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+};
+using AlignedFloats = std::unique_ptr<float[], AlignedDelete>;
+
+AlignedFloats aligned_floats(std::int64_t n) {
+  AlignedFloats data(static_cast<float*>(::operator new[](static_cast<std::size_t>(n) * sizeof(float), std::align_val_t{64})));
+  std::fill_n(data.get(), n, 0.0f);
+  return data;
+}
+
+void check_size(std::size_t size, std::int64_t expected, const char* name) {
+  if (static_cast<std::int64_t>(size) != expected)
+    throw std::invalid_argument(std::string(name) + " has " + std::to_string(size) + " entries, expected " +
+                                std::to_string(expected));
+}
+
+// Sums of row gradients of the features that are constant for a while, in order of first use.
+class GradientSums {
+ public:
+  GradientSums(std::int64_t n_features, std::int64_t stride)
+      : stride_(stride), slot_of_(static_cast<std::size_t>(n_features), -1) {}
+
+  std::int32_t slot(std::int64_t feature) {
+    std::int32_t& slot = slot_of_[static_cast<std::size_t>(feature)];
+    if (slot < 0) {
+      slot = static_cast<std::int32_t>(features_.size());
+      features_.push_back(feature);
+      counts_.push_back(0.0f);
+      gradients_.resize(gradients_.size() + static_cast<std::size_t>(stride_), 0.0f);
+    }
+    return slot;
+  }
+  void count(std::int32_t slot, float n) { counts_[static_cast<std::size_t>(slot)] += n; }
+
+  float* gradients() { return gradients_.data(); }
+  const float* gradient(std::size_t slot) const { return gradients_.data() + slot * static_cast<std::size_t>(stride_); }
+  const std::vector<std::int64_t>& features() const { return features_; }
+  float counted(std::size_t slot) const { return counts_[slot]; }
+
+  void add(const GradientSums& other) {
+    for (std::size_t s = 0; s < other.features_.size(); ++s) {
+      const std::int32_t own = slot(other.features_[s]);
+      float* into = gradients_.data() + own * stride_;
+      const float* from = other.gradient(s);
+      for (std::int64_t j = 0; j < stride_; ++j) into[j] += from[j];
+      count(own, other.counts_[s]);
+    }
+  }
+
+  void clear() {
+    for (std::int64_t feature : features_) slot_of_[static_cast<std::size_t>(feature)] = -1;
+    features_.clear();
+    counts_.clear();
+    gradients_.clear();
+  }
+
+ private:
+  std::int64_t stride_;
+  std::vector<std::int32_t> slot_of_;  // of each feature, by its place after the live ones
+  std::vector<std::int64_t> features_;
+  std::vector<float> counts_;
+  std::vector<float> gradients_;
+};
+
+// Entries of up to 16 rows, flat, as the group kernel reads them.
+struct GatheredRows {
+  std::vector<std::int64_t> feature;
+  std::vector<float> value;
+  std::vector<std::int32_t> slot;
+  std::int32_t begin[kGroupRows + 1] = {};
+  float target[kGroupRows] = {};
+  float weight[kGroupRows] = {};
+  std::int32_t n_rows = 0;
+};
+
+}  // namespace
+
+class Trainer::State {
+ public:
+  State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias)
+      : data_(std::move(data)), options_(options), kernels_(kernels().training), bias_(bias) {
+    check(start);
+    keep_rows();
+    const bool by_row = options_.batch_size == 1;
+    if (by_row)
+      if (const auto fields = choose_grid(data_.rows, data_.grid_candidates))
+        grid_ = build_grid(data_.rows, *fields, kept_);
+    if (grid_ && data_.negatives)
+      for (std::int32_t column : grid_->second_of_item)
+        if (column < 0) throw std::invalid_argument("negatives need item ids in the last block");
+    pairs_ = grid_ && only_pairs();
+    if (options_.shuffle) shuffle(kept_, rng().fork(kRowOrder));
+    place_features(by_row);
+    fill_table(start);
+    if (!data_.negatives) schedule(0);
+  }
+
+  PassSums epoch(std::uint64_t number, Control& control) {
+    if (data_.negatives || (!grid_ && options_.shuffle)) schedule(number);
+    const CounterRng order = rng().fork(kBlockOrder).fork(number);
+    const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
+    const auto n_groups = static_cast<std::size_t>(schedule_.n_groups);
+    PassSums sums;
+    for (std::size_t round = 0; round < n_groups; ++round) {
+      const std::span<const std::int32_t> of_round(blocks.data() + round * n_groups, n_groups);
+      if (pairs_)
+        sums.add(run_pairs(of_round, control));
+      else if (grid_)
+        sums.add(run_round(of_round, control));
+      else if (options_.batch_size == 1)
+        sums.add(run_rows(control));
+      else
+        sums.add(run_batches(control));
+    }
+    return sums;
+  }
+
+  BiasState copy_to(const ParameterArrays& arrays) const {
+    check_arrays(arrays);
+    for (std::int64_t feature = 0; feature < data_.rows.n_features; ++feature) {
+      const float* row = table_row(place_[static_cast<std::size_t>(feature)]);
+      std::copy_n(row, table_.n_factors, arrays.factors.row(feature));
+      const float* state = row + padded();
+      const auto f = static_cast<std::size_t>(feature);
+      arrays.linear[f] = state[kLinear];
+      arrays.linear_accumulator[f] = state[kLinearAccumulator];
+      arrays.factors_accumulator[f] = state[kFactorsAccumulator];
+    }
+    return bias_;
+  }
+
+  bool finite() const {
+    if (!std::isfinite(bias_.value)) return false;
+    float zero = 0.0f;  // stays 0 unless something is not finite
+    const std::int64_t size = data_.rows.n_features * table_.stride;
+    for (std::int64_t i = 0; i < size; ++i) zero += table_.data[i] * 0.0f;
+    return zero == 0.0f;
+  }
+
+  bool has_grid() const { return grid_.has_value(); }
+  bool has_pairs() const { return pairs_; }
+
+ private:
+  // Streams of the seed.
+  static constexpr std::uint64_t kRowOrder = 1, kBlockOrder = 2;
+
+  CounterRng rng() const { return CounterRng(options_.seed); }
+  std::int64_t padded() const { return static_cast<std::int64_t>(table_.vectors) * kernels_.width; }
+  float* table_row(std::int64_t place) const { return table_.data + place * table_.stride; }
+  float weight_of(std::int64_t row) const {
+    return data_.weight.empty() ? 1.0f : data_.weight[static_cast<std::size_t>(row)];
+  }
+
+  void check(const ParameterArrays& start) const {
+    const Rows& rows = data_.rows;
+    if (rows.blocks.empty()) throw std::invalid_argument("rows need at least one block");
+    check_rows(rows);
+    check_size(data_.target.size(), rows.n_rows, "target");
+    check_finite(data_.target, "target");
+    if (!data_.weight.empty()) {
+      check_size(data_.weight.size(), rows.n_rows, "weight");
+      check_finite(data_.weight, "weight");
+      for (std::size_t i = 0; i < data_.weight.size(); ++i)
+        if (data_.weight[i] < 0) throw std::invalid_argument("weight[" + std::to_string(i) + "] is negative");
+    }
+    check_size(data_.l2_linear.size(), rows.n_features, "l2_linear");
+    check_size(data_.l2_factors.size(), rows.n_features, "l2_factors");
+    check_arrays(start);
+    if (options_.batch_size < 1) throw std::invalid_argument("batch_size must be at least 1");
+    if (data_.negatives) {
+      const std::int64_t n_users = rows.blocks.front().entities.n_rows();
+      const std::int64_t n_items = rows.blocks.back().entities.n_rows();
+      if (rows.blocks.size() < 2 || !rows.blocks.front().index.size() || !rows.blocks.back().index.size())
+        throw std::invalid_argument("negatives need rows in blocks, users first and items last");
+      if (data_.negatives->n_users() != n_users || data_.negatives->n_items() != n_items)
+        throw std::invalid_argument("seen items must be (" + std::to_string(n_users) + ", " + std::to_string(n_items) +
+                                    ")");
+    }
+  }
+
+  void check_arrays(const ParameterArrays& arrays) const {
+    const std::int64_t n = data_.rows.n_features;
+    check_size(arrays.linear.size(), n, "linear");
+    check_size(arrays.linear_accumulator.size(), n, "linear accumulator");
+    check_size(arrays.factors_accumulator.size(), n, "factors accumulator");
+    if (arrays.factors.n_rows != n || arrays.factors.n_columns < 1)
+      throw std::invalid_argument("factors must be (" + std::to_string(n) + ", at least 1)");
+    if (table_.data && arrays.factors.n_columns != table_.n_factors)
+      throw std::invalid_argument("factors must have " + std::to_string(table_.n_factors) + " columns");
+  }
+
+  void keep_rows() {
+    kept_.reserve(static_cast<std::size_t>(data_.rows.n_rows));
+    for (std::int64_t row = 0; row < data_.rows.n_rows; ++row)
+      if (weight_of(row) != 0.0f) kept_.push_back(row);
+    if (kept_.empty()) throw std::invalid_argument("no row has a weight above 0");
+  }
+
+  // Whether every row is its two grid features and nothing else.
+  bool only_pairs() const {
+    std::int64_t per_row = 0;
+    for (const RowBlock& block : data_.rows.blocks) {
+      const std::int64_t length = block.entities.end(0) - block.entities.begin(0);
+      for (std::int64_t entity = 0; entity < block.entities.n_rows(); ++entity)
+        if (block.entities.end(entity) - block.entities.begin(entity) != length) return false;
+      per_row += length;
+    }
+    return per_row == 2;
+  }
+
+  // Places in the table: the grid's features first, in the order of their blocks, then the others in theirs.
+  void place_features(bool by_row) {
+    const auto n = static_cast<std::size_t>(data_.rows.n_features);
+    place_.assign(n, -1);
+    std::int64_t next = 0;
+    const auto place_field = [&](const Field& field, const Deal& deal) {
+      for (std::int64_t column = 0; column < field.size(); ++column)
+        place_[static_cast<std::size_t>(field.start + column)] = next + deal.position[static_cast<std::size_t>(column)];
+      next += field.size();
+    };
+    if (grid_) {
+      place_field(grid_->fields.first, grid_->first_deal);
+      place_field(grid_->fields.second, grid_->second_deal);
+    }
+    n_live_ = grid_ ? next : (by_row ? data_.rows.n_features : 0);
+    for (std::size_t feature = 0; feature < n; ++feature)
+      if (place_[feature] < 0) place_[feature] = next++;
+  }
+
+  void fill_table(const ParameterArrays& start) {
+    const std::int64_t k = start.factors.n_columns;
+    table_.n_factors = static_cast<std::int32_t>(k);
+    table_.vectors = static_cast<std::int32_t>(round_up(k, kernels_.width) / kernels_.width);
+    table_.stride = round_up(padded() + kStateSize, 16);
+    storage_ = aligned_floats(data_.rows.n_features * table_.stride);
+    table_.data = storage_.get();
+    for (std::int64_t feature = 0; feature < data_.rows.n_features; ++feature) {
+      const auto f = static_cast<std::size_t>(feature);
+      float* row = table_row(place_[f]);
+      std::copy_n(start.factors.row(feature), k, row);
+      float* state = row + padded();
+      state[kLinear] = start.linear[f];
+      state[kLinearAccumulator] = start.linear_accumulator[f];
+      state[kFactorsAccumulator] = start.factors_accumulator[f];
+      state[kFactorsL2] = data_.l2_factors[f];
+      state[kLinearL2] = data_.l2_linear[f];
+    }
+    prefetch_ = data_.rows.n_features * table_.stride * 4 > (std::int64_t{1} << 20);
+  }
+
+  void schedule(std::uint64_t epoch) {
+    std::vector<std::int64_t> shuffled;
+    if (!grid_ && options_.shuffle) {
+      shuffled = kept_;
+      shuffle(shuffled, rng().fork(kRowOrder).fork(epoch));
+    }
+    const std::vector<std::int64_t>& order = shuffled.empty() ? kept_ : shuffled;
+    std::optional<NegativeSampler::Epoch> draws;
+    if (data_.negatives) draws = data_.negatives->epoch(epoch);
+    schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, draws ? &*draws : nullptr,
+                               data_.negatives ? data_.negatives->per_positive() : 0);
+    if (pairs_) gather_pairs();
+  }
+
+  void gather_pairs() {
+    const auto n = static_cast<std::size_t>(schedule_.size());
+    const Deal& first = grid_->first_deal;
+    const Deal& second = grid_->second_deal;
+    const auto offset = static_cast<std::int32_t>(grid_->fields.first.size());
+    pair_rows_.resize(n);
+    pair_weights_.resize(data_.weight.empty() ? 0 : n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto row = static_cast<std::size_t>(schedule_.row[i]);
+      const std::int32_t item = schedule_.negative_item.empty() ? -1 : schedule_.negative_item[i];
+      const std::int32_t column = item < 0 ? grid_->second[row] : grid_->second_of_item[static_cast<std::size_t>(item)];
+      pair_rows_[i] = {first.position[static_cast<std::size_t>(grid_->first[row])],
+                       offset + second.position[static_cast<std::size_t>(column)],
+                       item < 0 ? data_.target[row] : 0.0f};
+      if (!data_.weight.empty()) pair_weights_[i] = data_.weight[row];
+    }
+    schedule_.row = {};
+    schedule_.negative_item = {};
+  }
+
+  std::int64_t block_begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
+  std::int64_t block_end(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block) + 1]; }
+
+  // A round of blocks whose rows are pairs of grid features.
+  PassSums run_pairs(std::span<const std::int32_t> blocks, Control& control) {
+    const auto run = kernels_.pair_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
+    std::vector<PassSums> of_block(blocks.size());
+    parallel_for(static_cast<std::int64_t>(blocks.size()), options_.n_threads, control, [&](std::int64_t i, int) {
+      const std::int32_t block = blocks[static_cast<std::size_t>(i)];
+      for (std::int64_t at = block_begin(block); at < block_end(block); at += kRowsPerPoll) {
+        if (control.stop()) return;
+        PairJob job;
+        job.table = table_;
+        job.step = options_.step;
+        job.bias = static_cast<float>(bias_.value);
+        job.rows = pair_rows_.data() + at;
+        job.weights = pair_weights_.empty() ? nullptr : pair_weights_.data() + at;
+        job.n_rows = std::min(kRowsPerPoll, block_end(block) - at);
+        job.n_ahead = prefetch_ ? block_end(block) - at - job.n_rows : -job.n_rows;
+        run(job, &of_block[static_cast<std::size_t>(i)]);
+      }
+    });
+    return end_round(of_block);
+  }
+
+  // A round of blocks whose rows have features beside the grid's.
+  PassSums run_round(std::span<const std::int32_t> blocks, Control& control) {
+    const std::int64_t n_frozen = data_.rows.n_features - n_live_;
+    while (gradient_sums_.size() < blocks.size() + 1) gradient_sums_.emplace_back(n_frozen, padded() + 1);
+    std::int64_t longest = 0;
+    for (std::int32_t block : blocks) longest = std::max(longest, block_end(block) - block_begin(block));
+    std::vector<PassSums> of_block(blocks.size());
+    for (std::int64_t done = 0; done < longest; done += kFrozenRows) {
+      parallel_for(static_cast<std::int64_t>(blocks.size()), options_.n_threads, control, [&](std::int64_t i, int) {
+        const std::int32_t block = blocks[static_cast<std::size_t>(i)];
+        const std::int64_t begin = block_begin(block) + done;
+        run_places(begin, std::min(begin + kFrozenRows, block_end(block)), gradient_sums_[static_cast<std::size_t>(i)],
+                   of_block[static_cast<std::size_t>(i)]);
+      });
+      GradientSums& merged = gradient_sums_[blocks.size()];
+      for (std::size_t i = 0; i < blocks.size(); ++i) {
+        merged.add(gradient_sums_[i]);
+        gradient_sums_[i].clear();
+      }
+      step_merged(merged);
+    }
+    return end_round(of_block);
+  }
+
+  PassSums run_rows(Control& control) {
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, padded() + 1);
+    PassSums sums;
+    for (std::int64_t place = 0; place < schedule_.size(); ++place) {
+      if (place % 1024 == 0) control.throw_if_stopped();
+      PassSums of_row;
+      run_places(place, place + 1, gradient_sums_[0], of_row);
+      step_bias(of_row);
+      sums.add(of_row);
+    }
+    return sums;
+  }
+
+  PassSums run_batches(Control& control) {
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, padded() + 1);
+    PassSums sums;
+    for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
+      const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
+      PassSums of_batch;
+      for (std::int64_t at = begin; at < end; at += kFrozenRows) {
+        control.throw_if_stopped();
+        run_places(at, std::min(at + kFrozenRows, end), gradient_sums_[0], of_batch);
+      }
+      step_merged(gradient_sums_[0]);
+      step_bias(of_batch);
+      sums.add(of_batch);
+    }
+    return sums;
+  }
+
+  // Rows at places [begin, end) of the schedule, through the group kernel.
+  void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums) {
+    const auto run = kernels_.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
+    GatheredRows rows;
+    const AlignedFloats scratch = aligned_floats(padded());
+    for (std::int64_t place = begin; place < end; place += kGroupRows) {
+      gather(place, std::min(place + kGroupRows, end), gradients, rows);
+      GroupJob job;
+      job.table = table_;
+      job.step = options_.step;
+      job.bias = static_cast<float>(bias_.value);
+      job.n_rows = rows.n_rows;
+      job.begin = rows.begin;
+      job.feature = rows.feature.data();
+      job.value = rows.value.data();
+      job.slot = rows.slot.data();
+      job.target = rows.target;
+      job.weight = rows.weight;
+      job.gradients = gradients.gradients();
+      job.gradient_stride = padded() + 1;
+      job.scratch = scratch.get();
+      run(job, &sums);
+    }
+  }
+
+  void gather(std::int64_t begin, std::int64_t end, GradientSums& gradients, GatheredRows& rows) {
+    rows.feature.clear();
+    rows.value.clear();
+    rows.slot.clear();
+    rows.n_rows = static_cast<std::int32_t>(end - begin);
+    for (std::int64_t place = begin; place < end; ++place) {
+      const auto r = place - begin;
+      const std::int64_t row = schedule_.row[static_cast<std::size_t>(place)];
+      const std::int32_t item =
+          schedule_.negative_item.empty() ? -1 : schedule_.negative_item[static_cast<std::size_t>(place)];
+      rows.target[r] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
+      rows.weight[r] = weight_of(row);
+      const auto add = [&](std::int64_t column, float value) {
+        const std::int64_t at = place_[static_cast<std::size_t>(column)];
+        rows.feature.push_back(at);
+        rows.value.push_back(value);
+        if (at < n_live_) {
+          rows.slot.push_back(-1);
+        } else {
+          rows.slot.push_back(gradients.slot(at - n_live_));
+          gradients.count(rows.slot.back(), 1.0f);
+        }
+      };
+      for (const RowBlock& block : data_.rows.blocks) {
+        const bool replaced = item >= 0 && &block == &data_.rows.blocks.back();
+        Rows::visit_entity(block, replaced ? item : block.entity(row), add);
+      }
+      rows.begin[r + 1] = static_cast<std::int32_t>(rows.feature.size());
+    }
+  }
+
+  void step_merged(GradientSums& gradients) {
+    for (std::size_t s = 0; s < gradients.features().size(); ++s)
+      kernels_.merged_step[static_cast<int>(options_.solver)](
+          {table_, options_.step, gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
+    gradients.clear();
+  }
+
+  PassSums end_round(const std::vector<PassSums>& of_block) {
+    PassSums sums;
+    for (const PassSums& block : of_block) sums.add(block);
+    step_bias(sums);
+    return sums;
+  }
+
+  // One step by the mean slope of the rows in `sums`.
+  void step_bias(const PassSums& sums) {
+    if (sums.weight <= 0) return;
+    const double limit = options_.step.clip;
+    const double gradient =
+        std::clamp(sums.slope / sums.weight + options_.l2_bias * bias_.value, -limit, limit);
+    if (options_.solver == Solver::adagrad) {
+      bias_.accumulator += gradient * gradient;
+      bias_.value -= options_.rate_bias * gradient / std::sqrt(bias_.accumulator);
+    } else {
+      bias_.value -= options_.rate_bias * gradient;
+    }
+  }
+
+  TrainingData data_;
+  TrainingOptions options_;
+  const TrainingKernels& kernels_;
+  BiasState bias_;
+  std::vector<std::int64_t> kept_;   // rows of nonzero weight, in the order of the seed
+  std::optional<Grid> grid_;
+  bool pairs_ = false;
+  bool prefetch_ = false;
+  std::vector<std::int64_t> place_;  // of each feature in the table
+  std::int64_t n_live_ = 0;          // features at places below are updated row by row
+  AlignedFloats storage_;
+  StateTable table_;
+  Schedule schedule_;
+  std::vector<PairRow> pair_rows_;
+  std::vector<float> pair_weights_;
+  std::vector<GradientSums> gradient_sums_;  // one per block of a round, then the merged one
+};
+
+Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias)
+    : state_(std::make_unique<State>(std::move(data), options, start, bias)) {}
+Trainer::~Trainer() = default;
+PassSums Trainer::epoch(std::uint64_t number, Control& control) { return state_->epoch(number, control); }
+BiasState Trainer::copy_to(const ParameterArrays& arrays) const { return state_->copy_to(arrays); }
+bool Trainer::finite() const { return state_->finite(); }
+bool Trainer::has_grid() const { return state_->has_grid(); }
+bool Trainer::has_pairs() const { return state_->has_pairs(); }
+
+}  // namespace factorec

@@ -55,6 +55,7 @@ void parallel_for(std::int64_t n, int n_threads, Control& control, Body&& body) 
     control.throw_if_stopped();
     body(i, 0);
   }
+  control.throw_if_stopped();
 }
 
 }  // namespace factorec

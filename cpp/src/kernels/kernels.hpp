@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/metrics_kernel.hpp"
+#include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
 #include "kernels/training_kernel.hpp"
 
@@ -10,6 +11,7 @@ namespace factorec {
 
 struct Kernels {
   MetricsKernels metrics;
+  ScoringKernels scoring;
   SearchKernels search;
   TrainingKernels training;
 };

@@ -35,6 +35,18 @@ struct Floats {
   static Floats max(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
   // One bit a lane: a >= b, false where either is NaN.
   static std::uint32_t ge(Floats a, Floats b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+  // x where a >= b, else 0.
+  static Floats where_ge(Floats a, Floats b, Floats x) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ), x.v)};
+  }
+  static Floats abs(Floats a) { return {_mm512_abs_ps(a.v)}; }
+  static Floats sqrt(Floats a) { return {_mm512_sqrt_ps(a.v)}; }
+  // 2^n for n given as n + 1.5 * 2^23 (so that n stands in the low bits).
+  static Floats exp2_of_shifted(Floats n) {
+    return {_mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_add_epi32(_mm512_castps_si512(n.v), _mm512_set1_epi32(127)), 23))};
+  }
+  float sum() const { return _mm512_reduce_add_ps(v); }
 };
 
 #elif defined(__AVX2__)
@@ -56,6 +68,20 @@ struct Floats {
   static Floats max(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
   static std::uint32_t ge(Floats a, Floats b) {
     return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)));
+  }
+  static Floats where_ge(Floats a, Floats b, Floats x) {
+    return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ), x.v)};
+  }
+  static Floats abs(Floats a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+  static Floats sqrt(Floats a) { return {_mm256_sqrt_ps(a.v)}; }
+  static Floats exp2_of_shifted(Floats n) {
+    return {_mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_castps_si256(n.v), _mm256_set1_epi32(127)), 23))};
+  }
+  float sum() const {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
   }
 };
 
@@ -79,6 +105,16 @@ struct Floats {
   static Floats max(Floats a, Floats b) { return {_mm_max_ps(a.v, b.v)}; }
   static std::uint32_t ge(Floats a, Floats b) {
     return static_cast<std::uint32_t>(_mm_movemask_ps(_mm_cmpge_ps(a.v, b.v)));
+  }
+  static Floats where_ge(Floats a, Floats b, Floats x) { return {_mm_and_ps(_mm_cmpge_ps(a.v, b.v), x.v)}; }
+  static Floats abs(Floats a) { return {_mm_andnot_ps(_mm_set1_ps(-0.0f), a.v)}; }
+  static Floats sqrt(Floats a) { return {_mm_sqrt_ps(a.v)}; }
+  static Floats exp2_of_shifted(Floats n) {
+    return {_mm_castsi128_ps(_mm_slli_epi32(_mm_add_epi32(_mm_castps_si128(n.v), _mm_set1_epi32(127)), 23))};
+  }
+  float sum() const {
+    const __m128 half = _mm_add_ps(v, _mm_movehl_ps(v, v));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
   }
 };
 
@@ -112,6 +148,22 @@ struct Floats {
     for (int i = 0; i < 4; ++i) mask |= static_cast<std::uint32_t>(a.v[i] >= b.v[i]) << i;
     return mask;
   }
+  static Floats where_ge(Floats a, Floats b, Floats x) {
+    return each([&](int i) { return a.v[i] >= b.v[i] ? x.v[i] : 0.0f; });
+  }
+  static Floats abs(Floats a) { return each([&](int i) { return __builtin_fabsf(a.v[i]); }); }
+  static Floats sqrt(Floats a) { return each([&](int i) { return __builtin_sqrtf(a.v[i]); }); }
+  static Floats exp2_of_shifted(Floats n) {
+    return each([&](int i) {
+      std::uint32_t bits = 0;
+      __builtin_memcpy(&bits, &n.v[i], sizeof bits);
+      bits = (bits + 127u) << 23;
+      float power = 0;
+      __builtin_memcpy(&power, &bits, sizeof power);
+      return power;
+    });
+  }
+  float sum() const { return (v[0] + v[2]) + (v[1] + v[3]); }
 };
 
 #endif

@@ -1,10 +1,74 @@
 // What a training kernel must offer; see training_kernel.inc.
 #pragma once
 
+#include <cstdint>
+
+#include "factorec/pass.hpp"
+
 namespace factorec {
+
+// The state of one feature is one row of a table, everything beside its factors:
+//   factors (padded with zeros to whole vectors) | linear weight | accumulator of the factors |
+//   accumulator of the linear weight | L2 of the factors | L2 of the linear weight | padding to 64 bytes
+enum StateOffset { kLinear = 0, kFactorsAccumulator, kLinearAccumulator, kFactorsL2, kLinearL2, kStateSize };
+
+struct StateTable {
+  float* data = nullptr;
+  std::int64_t stride = 0;   // floats from one feature to the next
+  std::int32_t vectors = 0;  // vectors of factors in a row
+  std::int32_t n_factors = 0;
+};
+
+// A row of exactly two features of value 1, by their places in the table.
+struct PairRow {
+  std::int32_t first;
+  std::int32_t second;
+  float target;
+};
+
+struct PairJob {
+  StateTable table;
+  StepSizes step;
+  float bias = 0;
+  const PairRow* rows = nullptr;
+  const float* weights = nullptr;  // of each row, or null: all 1
+  std::int64_t n_rows = 0;
+  std::int64_t n_ahead = 0;        // rows beyond n_rows that may be looked at to prefetch
+};
+
+// Up to 16 rows of any features. Entries of row r are [begin[r], begin[r + 1]).
+struct GroupJob {
+  StateTable table;
+  StepSizes step;
+  float bias = 0;
+  std::int32_t n_rows = 0;
+  const std::int32_t* begin = nullptr;
+  const std::int64_t* feature = nullptr;  // place in the table
+  const float* value = nullptr;
+  const std::int32_t* slot = nullptr;     // >= 0: the feature is constant, its gradient is added to this slot
+  const float* target = nullptr;
+  const float* weight = nullptr;
+  float* gradients = nullptr;             // rows of `gradient_stride`: factors (padded), then linear
+  std::int64_t gradient_stride = 0;
+  float* scratch = nullptr;               // as long as the padded factors
+};
+
+// One step of a feature from the sum of `count` row gradients.
+struct MergedStep {
+  StateTable table;
+  StepSizes step;
+  std::int64_t feature = 0;
+  const float* gradient = nullptr;  // factors (padded), then linear
+  float count = 0;
+};
 
 struct TrainingKernels {
   int width = 0;  // floats in a vector
+  // Indexed by [solver][loss].
+  void (*pair_rows[2][2])(const PairJob&, PassSums*);
+  void (*group_rows[2][2])(const GroupJob&, PassSums*);
+  // Indexed by [solver].
+  void (*merged_step[2])(const MergedStep&);
 };
 
 }  // namespace factorec

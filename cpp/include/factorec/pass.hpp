@@ -1,0 +1,38 @@
+// What one pass over training rows is told, and what it tells.
+#pragma once
+
+#include <cstdint>
+
+namespace factorec {
+
+enum class Loss : std::int8_t { squared, logistic };
+enum class Solver : std::int8_t { sgd, adagrad };
+
+struct StepSizes {
+  float linear = 0;
+  float factors = 0;
+  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
+};
+
+// Sums over rows, of scores taken before the rows' own updates.
+struct PassSums {
+  double weight = 0;
+  double slope = 0;               // of the loss with respect to the score, times the weight
+  double loss = 0;                // log loss, or squared error
+  double absolute = 0;            // absolute error (squared loss)
+  double positive = 0;            // rows with target 1 (logistic loss)
+  double predicted_positive = 0;  // score >= 0
+  double true_positive = 0;
+
+  void add(const PassSums& other) {
+    weight += other.weight;
+    slope += other.slope;
+    loss += other.loss;
+    absolute += other.absolute;
+    positive += other.positive;
+    predicted_positive += other.predicted_positive;
+    true_positive += other.true_positive;
+  }
+};
+
+}  // namespace factorec

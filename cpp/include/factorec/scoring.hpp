@@ -1,0 +1,22 @@
+// Scores and vectors of rows under given parameters.
+#pragma once
+
+#include "factorec/control.hpp"
+#include "factorec/rows.hpp"
+
+namespace factorec {
+
+// The parameters of a model without its bias.
+struct ParameterView {
+  std::span<const float> linear;  // (n_features,)
+  ConstMatrix factors;            // (n_features, n_factors)
+};
+
+// out[r] = s(x) = w'x + 1/2 (|V'x|^2 - sum_f x_f^2 |V_f|^2) of every row; add the bias for the model's score.
+// The pairwise part is summed as <part of an entry, parts before it>, which does not cancel.
+void scores(const Rows& rows, const ParameterView& parameters, std::span<double> out, int n_threads, Control& control);
+
+// out[r, :] = V'x of every row.
+void vectors(const Rows& rows, const ParameterView& parameters, Matrix out, int n_threads, Control& control);
+
+}  // namespace factorec

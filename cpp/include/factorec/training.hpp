@@ -1,0 +1,81 @@
+// Training a factorization machine by stochastic gradients: one epoch at a time, the same bits at any number of
+// threads. See training.cpp for the pass.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "factorec/control.hpp"
+#include "factorec/pass.hpp"
+#include "factorec/rows.hpp"
+#include "factorec/sampling.hpp"
+#include "factorec/schedule.hpp"
+
+namespace factorec {
+
+struct TrainingOptions {
+  Loss loss = Loss::logistic;
+  Solver solver = Solver::adagrad;
+  double rate_bias = 0.1;
+  StepSizes step;
+  double l2_bias = 0;
+  std::int64_t batch_size = 1;
+  bool shuffle = true;
+  std::uint64_t seed = 0;
+  int n_threads = 1;
+};
+
+// The caller's arrays of a model's parameters and accumulators; linear and accumulators are (n_features,).
+struct ParameterArrays {
+  std::span<float> linear;
+  Matrix factors;
+  std::span<float> linear_accumulator;
+  std::span<float> factors_accumulator;
+};
+
+struct BiasState {
+  double value = 0;
+  double accumulator = 1;
+};
+
+// Views of everything that fitting reads; the arrays must outlive the trainer.
+struct TrainingData {
+  Rows rows;
+  std::span<const float> target;
+  std::span<const float> weight;      // empty: all 1; rows of weight 0 are dropped
+  std::span<const float> l2_linear;   // (n_features,)
+  std::span<const float> l2_factors;  // (n_features,)
+  std::vector<Field> grid_candidates;
+  std::optional<NegativeSampler> negatives;
+};
+
+class Trainer {
+ public:
+  // Checks everything (std::invalid_argument) and copies the parameters into the working table.
+  Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+
+  // One pass over the rows; `number` keys the order and the negatives. After an Interrupted the parameters are
+  // somewhere inside the epoch, but whole.
+  PassSums epoch(std::uint64_t number, Control& control);
+
+  // Writes the parameters and accumulators into the caller's arrays.
+  BiasState copy_to(const ParameterArrays& arrays) const;
+
+  // Whether every parameter is finite.
+  bool finite() const;
+
+  // Whether rows are visited by blocks of a grid, and whether by the kernel for rows of two features.
+  bool has_grid() const;
+  bool has_pairs() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace factorec
