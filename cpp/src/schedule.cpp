@@ -96,10 +96,9 @@ std::vector<std::int32_t> local_columns(const Rows& rows, const Field& field) {
   return columns;
 }
 
-std::vector<std::int64_t> count(const std::vector<std::int32_t>& columns, const std::vector<std::int64_t>& rows,
-                                std::int64_t n_columns) {
+std::vector<std::int64_t> count(const std::vector<std::int32_t>& columns, std::int64_t n_columns) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(n_columns), 0);
-  for (std::int64_t row : rows) ++counts[static_cast<std::size_t>(columns[static_cast<std::size_t>(row)])];
+  for (std::int32_t column : columns) ++counts[static_cast<std::size_t>(column)];
   return counts;
 }
 
@@ -164,10 +163,10 @@ std::vector<std::int32_t> order_blocks(int n_groups, const CounterRng* rng) {
   return blocks;
 }
 
-Grid build_grid(const Rows& rows, const GridFields& fields, const std::vector<std::int64_t>& kept_rows) {
+Grid build_grid(const Rows& rows, const GridFields& fields) {
   Grid grid;
   grid.fields = fields;
-  grid.n_groups = kept_rows.size() < (std::size_t{1} << 20) ? 8 : 16;
+  grid.n_groups = rows.n_rows < (std::int64_t{1} << 20) ? 8 : 16;
   grid.first = local_columns(rows, fields.first);
   grid.second = local_columns(rows, fields.second);
   const RowBlock& items = rows.blocks.back();
@@ -176,8 +175,8 @@ Grid build_grid(const Rows& rows, const GridFields& fields, const std::vector<st
     for (std::size_t entity = 0; entity < grid.second_of_item.size(); ++entity)
       grid.second_of_item[entity] = local_column(items, static_cast<std::int64_t>(entity), fields.second);
   }
-  grid.first_deal = deal_columns(count(grid.first, kept_rows, fields.first.size()), grid.n_groups);
-  grid.second_deal = deal_columns(count(grid.second, kept_rows, fields.second.size()), grid.n_groups);
+  grid.first_deal = deal_columns(count(grid.first, fields.first.size()), grid.n_groups);
+  grid.second_deal = deal_columns(count(grid.second, fields.second.size()), grid.n_groups);
   return grid;
 }
 

@@ -114,16 +114,17 @@ class Trainer::State {
   State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias)
       : data_(std::move(data)), options_(options), kernels_(kernels().training), bias_(bias) {
     check(start);
-    keep_rows();
+    order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
+    std::iota(order_.begin(), order_.end(), std::int64_t{0});
     const bool by_row = options_.batch_size == 1;
     if (by_row)
       if (const auto fields = choose_grid(data_.rows, data_.grid_candidates))
-        grid_ = build_grid(data_.rows, *fields, kept_);
+        grid_ = build_grid(data_.rows, *fields);
     if (grid_ && data_.negatives)
       for (std::int32_t column : grid_->second_of_item)
         if (column < 0) throw std::invalid_argument("negatives need item ids in the last block");
     pairs_ = grid_ && only_pairs();
-    if (options_.shuffle) shuffle(kept_, rng().fork(kRowOrder));
+    if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder));
     place_features(by_row);
     fill_table(start);
     if (!data_.negatives) schedule(0);
@@ -187,6 +188,7 @@ class Trainer::State {
 
   void check(const ParameterArrays& start) const {
     const Rows& rows = data_.rows;
+    if (rows.n_rows < 1) throw std::invalid_argument("no rows to train on");
     if (rows.blocks.empty()) throw std::invalid_argument("rows need at least one block");
     check_rows(rows);
     check_size(data_.target.size(), rows.n_rows, "target");
@@ -221,13 +223,6 @@ class Trainer::State {
       throw std::invalid_argument("factors must be (" + std::to_string(n) + ", at least 1)");
     if (table_.data && arrays.factors.n_columns != table_.n_factors)
       throw std::invalid_argument("factors must have " + std::to_string(table_.n_factors) + " columns");
-  }
-
-  void keep_rows() {
-    kept_.reserve(static_cast<std::size_t>(data_.rows.n_rows));
-    for (std::int64_t row = 0; row < data_.rows.n_rows; ++row)
-      if (weight_of(row) != 0.0f) kept_.push_back(row);
-    if (kept_.empty()) throw std::invalid_argument("no row has a weight above 0");
   }
 
   // Whether every row is its two grid features and nothing else.
@@ -285,10 +280,10 @@ class Trainer::State {
   void schedule(std::uint64_t epoch) {
     std::vector<std::int64_t> shuffled;
     if (!grid_ && options_.shuffle) {
-      shuffled = kept_;
+      shuffled = order_;
       shuffle(shuffled, rng().fork(kRowOrder).fork(epoch));
     }
-    const std::vector<std::int64_t>& order = shuffled.empty() ? kept_ : shuffled;
+    const std::vector<std::int64_t>& order = shuffled.empty() ? order_ : shuffled;
     std::optional<NegativeSampler::Epoch> draws;
     if (data_.negatives) draws = data_.negatives->epoch(epoch);
     schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, draws ? &*draws : nullptr,
@@ -483,7 +478,7 @@ class Trainer::State {
   TrainingOptions options_;
   const TrainingKernels& kernels_;
   BiasState bias_;
-  std::vector<std::int64_t> kept_;   // rows of nonzero weight, in the order of the seed
+  std::vector<std::int64_t> order_;  // rows in the order of the seed
   std::optional<Grid> grid_;
   bool pairs_ = false;
   bool prefetch_ = false;

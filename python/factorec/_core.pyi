@@ -48,3 +48,60 @@ def search_items(
     counts: npt.NDArray[np.int64],
     n_threads: int,
 ) -> None: ...
+def scores(
+    blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+    n_rows: int,
+    linear: npt.NDArray[np.float32],
+    factors: npt.NDArray[np.float32],
+    n_threads: int,
+) -> npt.NDArray[np.float64]: ...
+def vectors(
+    blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+    n_rows: int,
+    linear: npt.NDArray[np.float32],
+    factors: npt.NDArray[np.float32],
+    n_threads: int,
+) -> npt.NDArray[np.float32]: ...
+def feature_weights(
+    blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+    n_rows: int,
+    n_features: int,
+    weight: npt.NDArray[np.float32] | None,
+) -> npt.NDArray[np.float64]: ...
+def draw_negatives(
+    seen: _Csr, users: npt.NDArray[Any], per_positive: int, seed: int, epoch: int
+) -> npt.NDArray[np.int64]: ...
+
+class Trainer:
+    def __init__(
+        self,
+        blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+        target: npt.NDArray[np.float32],
+        weight: npt.NDArray[np.float32] | None,
+        l2_linear: npt.NDArray[np.float32],
+        l2_factors: npt.NDArray[np.float32],
+        grid_candidates: list[tuple[int, int]],
+        negatives: tuple[int, _Csr] | None,
+        options: dict[str, Any],
+        parameters: tuple[
+            float,
+            npt.NDArray[np.float32],
+            npt.NDArray[np.float32],
+            float,
+            npt.NDArray[np.float32],
+            npt.NDArray[np.float32],
+        ],
+    ) -> None: ...
+    def epoch(self, number: int) -> dict[str, float]: ...
+    def copy_to(
+        self,
+        linear: npt.NDArray[np.float32],
+        factors: npt.NDArray[np.float32],
+        linear_accumulator: npt.NDArray[np.float32],
+        factors_accumulator: npt.NDArray[np.float32],
+    ) -> tuple[float, float]: ...
+    def finite(self) -> bool: ...
+    @property
+    def has_grid(self) -> bool: ...
+    @property
+    def has_pairs(self) -> bool: ...

@@ -61,8 +61,8 @@ struct Grid {
   int n_groups = 1;
 };
 
-// Builds the grid over rows of nonzero weight. The number of groups is 8 a side below 2^20 rows, else 16.
-Grid build_grid(const Rows& rows, const GridFields& fields, const std::vector<std::int64_t>& kept_rows);
+// Builds the grid: 8 groups a side below 2^20 rows, else 16.
+Grid build_grid(const Rows& rows, const GridFields& fields);
 
 // Groups `order` (row numbers) by block, keeping their order inside each. With `negatives`, each row is followed
 // by its negatives, each in the block of its own item. `grid` null: one block.

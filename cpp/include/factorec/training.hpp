@@ -44,7 +44,7 @@ struct BiasState {
 struct TrainingData {
   Rows rows;
   std::span<const float> target;
-  std::span<const float> weight;      // empty: all 1; rows of weight 0 are dropped
+  std::span<const float> weight;      // empty: all 1
   std::span<const float> l2_linear;   // (n_features,)
   std::span<const float> l2_factors;  // (n_features,)
   std::vector<Field> grid_candidates;

@@ -1,0 +1,210 @@
+"""The loop over epochs: train, look at other rows, remember, stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..errors import DataError, DivergenceError
+from ._rows import RowArrays
+
+__all__ = ["EvalRows", "FitOptions", "SolverState", "run_epochs"]
+
+
+@dataclass
+class SolverState:
+    """What training needs beside the parameters to go on where it stopped.
+
+    Attributes
+    ----------
+    linear_accumulator, factors_accumulator : ndarray of float32, shape (n_features,)
+        AdaGrad's sums of squared gradients, from 1 on.
+    bias_accumulator : float
+    n_epochs : int
+        Epochs done, the number of the next one.
+    seed : int
+        Key of all random numbers.
+    target_mean, target_scale : float
+        What a regressor's targets were centred and divided by; 0 and 1 for a classifier.
+    """
+
+    linear_accumulator: npt.NDArray[np.float32]
+    factors_accumulator: npt.NDArray[np.float32]
+    bias_accumulator: float = 1.0
+    n_epochs: int = 0
+    seed: int = 0
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+
+@dataclass
+class Weights:
+    """Parameters while they are trained, in the units of the scaled target."""
+
+    bias: float
+    linear: npt.NDArray[np.float32]
+    factors: npt.NDArray[np.float32]
+
+    def copy(self) -> Weights:
+        return Weights(self.bias, self.linear.copy(), self.factors.copy())
+
+
+@dataclass
+class EvalRows:
+    """Rows that are looked at after every epoch."""
+
+    rows: RowArrays
+    target: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None = None
+
+
+@dataclass
+class FitOptions:
+    """Settings of one run over epochs."""
+
+    loss: str
+    solver: str
+    rates: dict[str, float]
+    l2_bias: float
+    batch_size: int
+    shuffle: bool
+    clip_gradient: float | None
+    n_threads: int
+    n_epochs: int
+    n_iter_no_change: int | None = None  # None: no early stopping
+    # Scaled scores beyond these are moved to them before they are measured (a regressor's clipping).
+    score_range: tuple[float, float] = (-np.inf, np.inf)
+    on_epoch: Callable[[int, dict[str, dict[str, float]]], None] | None = field(default=None, repr=False)
+
+    def core_options(self, seed: int) -> dict[str, Any]:
+        """The settings in the core's words."""
+        return {
+            "loss": self.loss,
+            "solver": self.solver,
+            **{f"rate_{block}": rate for block, rate in self.rates.items()},
+            "l2_bias": self.l2_bias,
+            "clip": self.clip_gradient,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "seed": seed,
+            "n_threads": self.n_threads,
+        }
+
+
+History = dict[str, dict[str, npt.NDArray[np.float64]]]
+
+
+def run_epochs(
+    rows: RowArrays,
+    target: npt.NDArray[np.float32],
+    weight: npt.NDArray[np.float32] | None,
+    l2: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]],
+    negatives: tuple[int, Any] | None,
+    weights: Weights,
+    state: SolverState,
+    options: FitOptions,
+    evaluation: dict[str, EvalRows],
+) -> tuple[Weights, SolverState, History]:
+    """Train for ``options.n_epochs`` epochs.
+
+    Returns
+    -------
+    weights, state, history
+        New objects; those given are untouched, so an interrupted call changes nothing. With early stopping they
+        are those of the epoch with the lowest loss on ``evaluation["validation"]``.
+    """
+    weights = weights.copy()
+    accumulators = (state.linear_accumulator.copy(), state.factors_accumulator.copy())
+    try:
+        trainer = _core.Trainer(
+            rows.blocks,
+            target,
+            weight,
+            l2[0],
+            l2[1],
+            rows.grid_candidates,
+            negatives,
+            options.core_options(state.seed),
+            (weights.bias, weights.linear, weights.factors, state.bias_accumulator, *accumulators),
+        )
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+    def snapshot(epoch: int) -> tuple[Weights, SolverState]:
+        bias, bias_accumulator = trainer.copy_to(weights.linear, weights.factors, *accumulators)
+        weights.bias = bias
+        return weights, SolverState(
+            *accumulators, bias_accumulator, epoch, state.seed, state.target_mean, state.target_scale
+        )
+
+    records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *evaluation)}
+    best: tuple[Weights, SolverState] | None = None
+    best_loss = np.inf
+    waited = 0
+    epoch = state.n_epochs
+    for epoch in range(state.n_epochs, state.n_epochs + options.n_epochs):
+        sums = trainer.epoch(epoch)
+        if not np.isfinite(sums["loss"]) or not trainer.finite():
+            shown = ", ".join(f"{block} {rate:g}" for block, rate in options.rates.items())
+            raise DivergenceError(
+                f"training diverged in epoch {epoch}: loss or parameters are not finite with learning rate ({shown}); "
+                "lower learning_rate, raise l2_factors and l2_linear, scale the features, or set clip_gradient"
+            )
+        records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
+        if evaluation:
+            snapshot(epoch + 1)
+            for name, rows_of in evaluation.items():
+                records[name].append(_metrics(rows_of, weights, options, state.target_scale))
+        if options.on_epoch is not None:
+            options.on_epoch(epoch, {name: record[-1] for name, record in records.items()})
+        if options.n_iter_no_change is not None:
+            loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
+            if loss < best_loss:
+                best_loss, waited = loss, 0
+                now, solver = snapshot(epoch + 1)
+                solver.linear_accumulator = solver.linear_accumulator.copy()
+                solver.factors_accumulator = solver.factors_accumulator.copy()
+                best = (now.copy(), solver)
+            else:
+                waited += 1
+                if waited >= options.n_iter_no_change:
+                    break
+    final_weights, final_state = best if best is not None else snapshot(epoch + 1 if options.n_epochs else epoch)
+    history = {
+        name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
+        for name, kept in records.items()
+    }
+    return final_weights, final_state, history
+
+
+def _pass_metrics(sums: dict[str, float], loss: str, target_scale: float) -> dict[str, float]:
+    """Metrics over the training rows, each scored just before its own update."""
+    weight = sums["weight"]
+    if loss == "squared":
+        return {
+            "rmse": float(np.sqrt(sums["loss"] / weight)) * target_scale,
+            "mae": sums["absolute"] / weight * target_scale,
+        }
+    wrong = sums["positive"] + sums["predicted_positive"] - 2 * sums["true_positive"]
+    either = sums["positive"] + sums["predicted_positive"]
+    return {
+        "log_loss": sums["loss"] / weight,
+        "accuracy": 1.0 - wrong / weight,
+        "f1": 2 * sums["true_positive"] / either if either else 0.0,
+    }
+
+
+def _metrics(data: EvalRows, weights: Weights, options: FitOptions, target_scale: float) -> dict[str, float]:
+    scores = _core.scores(data.rows.blocks, data.rows.n_rows, weights.linear, weights.factors, options.n_threads)
+    scores += weights.bias
+    if options.loss == "logistic":
+        values = _core.classification_metrics(scores.astype(np.float32), data.target, data.weight, options.n_threads)
+        return dict(zip(("log_loss", "accuracy", "f1", "auc"), values, strict=True))
+    predictions = np.clip(scores, *options.score_range).astype(np.float32)
+    rmse, mae = _core.regression_metrics(predictions, data.target, data.weight, options.n_threads)
+    return {"rmse": rmse * target_scale, "mae": mae * target_scale}

@@ -1,0 +1,105 @@
+"""L2 per feature: what a row is charged, and what training charges in total."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..errors import DataError
+from ._rows import RowArrays
+from .parameters import Penalties
+from .training_set import TrainingSet
+
+__all__ = ["Regularization", "total_weights"]
+
+
+def total_weights(
+    rows: RowArrays,
+    weight: npt.NDArray[np.float32] | None,
+    target: npt.NDArray[np.float64],
+    data: TrainingSet | None,
+) -> npt.NDArray[np.float64]:
+    """Sum of row weights of each feature over an epoch, expected negatives included, (n_features,)."""
+    totals = _core.feature_weights(rows.blocks, rows.n_rows, rows.n_features, weight)
+    if data is None or data.negatives is None:
+        return totals
+    positive = np.flatnonzero(target == 1)
+    row_weight = np.ones(len(positive)) if weight is None else weight[positive].astype(np.float64)
+    m = float(data.negatives.n_per_positive)
+    of_user, of_item = data.negatives.expected(data.blocks[0].index[positive], row_weight)
+    # A user with unseen items gets m negatives a positive: those rows hold the user's and the context's features.
+    has_unseen = np.diff(data.negatives.seen.indptr) < data.negatives.seen.shape[1]
+    row_negatives = m * row_weight * has_unseen[data.blocks[0].index[positive]]
+    totals = totals + data.blocks[0].rows.T.astype(bool).astype(np.float64) @ of_user
+    for block in data.blocks[1:-1]:
+        of_entity = np.bincount(block.index[positive], row_negatives, block.rows.shape[0])
+        totals += block.rows.T.astype(bool).astype(np.float64) @ of_entity
+    return np.asarray(totals + data.blocks[-1].rows.T.astype(bool).astype(np.float64) @ of_item)
+
+
+class Regularization:
+    """The parameters ``l2_linear``, ``l2_factors`` and ``l2_count_power``, resolved to one value a feature."""
+
+    def __init__(
+        self,
+        l2_linear: float | Mapping[str, float],
+        l2_factors: float | Mapping[str, float],
+        count_power: float,
+        rows: RowArrays,
+        totals: npt.NDArray[np.float64],
+    ) -> None:
+        self.totals = totals
+        spans = rows.field_ranges or {"": (0, rows.n_features)}
+        self.fields = {
+            name: (
+                _of_field("l2_linear", l2_linear, name, spans),
+                _of_field("l2_factors", l2_factors, name, spans),
+            )
+            for name in spans
+        }
+        self.linear = np.zeros(rows.n_features, np.float32)
+        self.factors = np.zeros(rows.n_features, np.float32)
+        if not isinstance(l2_linear, Mapping):
+            self.linear[:] = l2_linear
+        if not isinstance(l2_factors, Mapping):
+            self.factors[:] = l2_factors
+        for name, (start, stop) in spans.items():
+            scale = _count_scale(totals[start:stop], count_power)
+            self.linear[start:stop] = self.fields[name][0] * scale
+            self.factors[start:stop] = self.fields[name][1] * scale
+
+    def penalties(self, target_scale: float = 1.0) -> Penalties:
+        """What the objective charged, in the units of the returned parameters.
+
+        With the target divided by sigma, w is sigma times and V sqrt(sigma) times what was trained, so the
+        squared error in the target's units has sigma**2 lambda (w/sigma)**2 and sigma**2 lambda |V|**2/sigma.
+        """
+        return Penalties(
+            self.totals * self.linear,
+            self.totals * self.factors * target_scale,
+            {name: (linear, factors * target_scale) for name, (linear, factors) in self.fields.items()},
+        )
+
+
+def _of_field(parameter: str, value: Any, name: str, spans: Mapping[str, Any]) -> float:
+    if not isinstance(value, Mapping):
+        return float(value)
+    unknown = sorted(set(value) - set(spans))
+    if unknown or name not in value:
+        fields = ", ".join(sorted(n for n in spans if n)) or "none (pass field_ranges)"
+        wrong = f"names no field {unknown[0]!r}" if unknown else f"has no value for field {name!r}"
+        raise DataError(f"{parameter} {wrong}; the fields are: {fields}")
+    return float(value[name])
+
+
+def _count_scale(totals: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.float64]:
+    """(n_f / mean n of the field)^-power, 1 for features that do not occur."""
+    scale = np.ones_like(totals)
+    occurring = totals > 0
+    if power and occurring.any():
+        scale[occurring] = (totals[occurring] / totals[occurring].mean()) ** -power
+    return scale

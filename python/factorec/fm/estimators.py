@@ -1,0 +1,285 @@
+"""Factorization machines as scikit-learn estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from ..errors import DataError
+from ._base import BaseFM
+from ._checks import row_weights
+
+__all__ = ["BaseFM", "FMClassifier", "FMRegressor"]
+
+
+class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
+    """Binary classifier: a factorization machine under log loss.
+
+    ``P(y = classes_[1] | x) = 1 / (1 + exp(-y(x)))`` with the factorization machine's score
+    ``y(x) = b + w'x + 1/2 (|V'x|**2 - sum_f x_f**2 |V_f|**2)`` (Rendle 2010). L2 is charged per row in which a
+    feature occurs.
+
+    Parameters
+    ----------
+    n_factors : int, default=16
+        Factors of each feature (k).
+    solver : {"adagrad", "sgd"}, default="adagrad"
+        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
+    n_epochs : int
+        Passes over the rows.
+    learning_rate : float or dict
+        One rate, or ``{"bias": ..., "linear": ..., "factors": ...}``.
+    l2_bias : float, default=0
+    l2_linear, l2_factors : float or dict of str to float
+        Charged per row in which a feature occurs; a dict gives a value for each field.
+    l2_count_power : float, default=0
+        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
+    init_scale : float
+        Standard deviation of the factors at the start.
+    batch_size : int, default=1
+        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
+    shuffle : bool, default=True
+    clip_gradient : float, optional
+        Gradient entries are clipped to plus or minus this.
+    class_weight : dict, "balanced" or None
+        Multiplies the row weights.
+    early_stopping : bool, default=False
+        Stop when the validation loss has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows held out where no ``X_val`` is given.
+    n_iter_no_change : int
+    warm_start : bool, default=False
+        ``fit`` goes on from the parameters, accumulators and epoch number that there are.
+    n_jobs : int, optional
+        Threads; None: all that the process may use. The result does not depend on it.
+    random_state : int, RandomState or None
+    verbose : int, default=0
+        1: a progress bar; 2: a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (2,)
+    parameters_ : FMParameters
+    bias_, linear_, factors_, penalties_
+        Parts of ``parameters_``.
+    history_ : dict of str to dict of str to ndarray
+        "train", "validation" and the names of ``eval_set`` -> log_loss, accuracy, f1 (and auc, but for "train") ->
+        value after each epoch. "train" is measured during the epoch, each row before its own update.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    >>> y = np.array([1, 0, 0, 1])
+    >>> fm = FMClassifier(n_factors=4, n_epochs=200, l2_linear=0, l2_factors=0, init_scale=0.5, random_state=0)
+    >>> fm.fit(X, y).predict(X)
+    array([1, 0, 0, 1])
+    """
+
+    _loss = "logistic"
+    classes_: npt.NDArray[Any]
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        n_epochs: int = 10,
+        learning_rate: float | Mapping[str, float] = 0.1,
+        l2_bias: float = 0.0,
+        l2_linear: float | Mapping[str, float] = 0.03,
+        l2_factors: float | Mapping[str, float] = 0.03,
+        l2_count_power: float = 0.0,
+        init_scale: float = 0.02,
+        batch_size: int = 1,
+        shuffle: bool = True,
+        clip_gradient: float | None = None,
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.l2_bias = l2_bias
+        self.l2_linear = l2_linear
+        self.l2_factors = l2_factors
+        self.l2_count_power = l2_count_power
+        self.init_scale = init_scale
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.clip_gradient = clip_gradient
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Probabilities of the two classes, float64, shape (n_rows, 2), columns as in ``classes_``."""
+        positive = expit(self.decision_function(X))
+        return np.asarray(np.column_stack([1.0 - positive, positive]))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The likelier class of each row, shape (n_rows,); at probability 1/2 the second."""
+        likelier = (self.decision_function(X) >= 0).astype(int)
+        return np.asarray(self.classes_[likelier])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _encode_target(self, y: Any, *, classes: Any, reset: bool, negatives: bool) -> npt.NDArray[np.float64]:
+        check_classification_targets(y)
+        known = np.unique(classes) if classes is not None else np.unique(y) if reset else self.classes_
+        if not np.isin(y, known).all():
+            other = y[~np.isin(y, known)][0]
+            raise DataError(f"y holds {other!r}, which is none of the classes {list(known)}")
+        if len(known) > 2:
+            kind = type_of_target(y, input_name="y", raise_unknown=True)
+            raise DataError(f"Only binary classification is supported. The type of the target is {kind}.")
+        if len(known) < 2 or (reset and classes is None and len(np.unique(y)) < 2):
+            raise DataError(f"y holds one class only ({known[0]!r}); a classifier needs two classes")
+        target = (np.asarray(y) == known[1]).astype(np.float64)
+        if reset:
+            self.classes_ = known
+        return target
+
+    def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
+        row_weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
+        positive, total = float(row_weight @ target), float(row_weight.sum()) + extra_weight
+        # Half a row on either side keeps the log-odds finite.
+        return float(np.log((positive + 0.5) / (total - positive + 0.5))), 0.0, 1.0
+
+    def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
+        if self.class_weight is None:
+            return weight
+        by_class = compute_sample_weight(self.class_weight, self.classes_[target.astype(int)])
+        combined = by_class if weight is None else by_class * weight
+        return row_weights(combined, len(target), "class_weight times sample_weight")
+
+
+class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
+    """Regressor: a factorization machine under squared loss.
+
+    Targets are centred and divided by their standard deviation for training, and the parameters folded back, so
+    the same settings fit targets of any size. ``predict`` keeps to the range of the training targets;
+    ``decision_function``, which ranking uses, does not.
+
+    Parameters
+    ----------
+    n_factors, solver, n_epochs, learning_rate, l2_bias, l2_linear, l2_factors, l2_count_power, init_scale, \
+batch_size, shuffle, clip_gradient, early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs, \
+random_state, verbose
+        As in FMClassifier; rates and L2 are in units of the scaled target.
+
+    Attributes
+    ----------
+    parameters_ : FMParameters
+    bias_, linear_, factors_, penalties_
+        Parts of ``parameters_``, in the target's own units.
+    target_range_ : (float, float)
+        Smallest and largest training target.
+    history_ : dict of str to dict of str to ndarray
+        "train", "validation" and the names of ``eval_set`` -> rmse, mae -> value after each epoch.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    >>> fm = FMRegressor(n_factors=4, n_epochs=300, l2_linear=0, l2_factors=0, init_scale=0.5, random_state=0)
+    >>> fm.fit(X, [5.0, 1.0, 1.0, 5.0]).predict(X).round(1)
+    array([5., 1., 1., 5.])
+    """
+
+    _loss = "squared"
+    target_range_: tuple[float, float]
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        n_epochs: int = 12,
+        learning_rate: float | Mapping[str, float] = 0.05,
+        l2_bias: float = 0.0,
+        l2_linear: float | Mapping[str, float] = 0.08,
+        l2_factors: float | Mapping[str, float] = 0.08,
+        l2_count_power: float = 0.0,
+        init_scale: float = 0.02,
+        batch_size: int = 1,
+        shuffle: bool = True,
+        clip_gradient: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.l2_bias = l2_bias
+        self.l2_linear = l2_linear
+        self.l2_factors = l2_factors
+        self.l2_count_power = l2_count_power
+        self.init_scale = init_scale
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.clip_gradient = clip_gradient
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Predicted targets, float64, shape (n_rows,), moved into the range of the training targets."""
+        return np.asarray(np.clip(self.decision_function(X), *self.target_range_))
+
+    def _encode_target(self, y: Any, *, classes: Any, reset: bool, negatives: bool) -> npt.NDArray[np.float64]:
+        if negatives:
+            raise DataError("negatives are for FMClassifier: an unseen item has no rating to regress on")
+        target = np.asarray(y, np.float64)
+        if not np.isfinite(target).all():
+            row = int(np.flatnonzero(~np.isfinite(target))[0])
+            raise DataError(f"target[{row}] is {target[row]}")
+        return target
+
+    def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
+        mean = float(np.average(target, weights=weight))
+        scale = float(np.sqrt(np.average((target - mean) ** 2, weights=weight)))
+        return 0.0, mean, scale if scale > 0 else 1.0
+
+    def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
+        low, high = float(target.min()), float(target.max())
+        if going_on:
+            low, high = min(low, self.target_range_[0]), max(high, self.target_range_[1])
+        return low, high
+
+    def _set_range(self, low: float, high: float) -> None:
+        self.target_range_ = (low, high)

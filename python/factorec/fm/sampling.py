@@ -1,0 +1,101 @@
+"""Sampled negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from .. import _core
+from ..errors import DataError
+from ._rows import CsrTuple, as_csr
+
+__all__ = ["NegativeSampling"]
+
+
+@dataclass(frozen=True, eq=False)
+class NegativeSampling:
+    """Unseen items as negatives: new ones every epoch, uniform over the items that the user has not seen.
+
+    A draw is a function of (seed, epoch, row, j), so it does not depend on the number of threads. A user who has
+    seen every item gets none.
+
+    Parameters
+    ----------
+    n_per_positive : int
+        Negatives for each training row with target 1, at least 1. Each has target 0 and the row's weight.
+    seen : sparse, shape (n_users, n_items)
+        What each user has seen, whatever the target; only the structure counts (a stored 0 is seen).
+
+    Raises
+    ------
+    DataError
+        If ``n_per_positive`` is not a positive integer or ``seen`` is not a sparse matrix.
+    """
+
+    n_per_positive: int
+    seen: Any
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n_per_positive, (int, np.integer)) or self.n_per_positive < 1:
+            raise DataError(f"negatives per positive must be a positive integer, got {self.n_per_positive!r}")
+        if not sp.issparse(self.seen):
+            raise DataError(f"seen must be a scipy sparse matrix, got {type(self.seen).__name__}")
+        given: Any = self.seen
+        structure = given.tocsr()
+        structure = sp.csr_array(
+            (np.ones(len(structure.indices), np.float32), structure.indices, structure.indptr),
+            structure.shape,
+        )
+        structure = as_csr(structure, name="seen")
+        if not structure.has_sorted_indices:
+            structure = structure.sorted_indices()
+        object.__setattr__(self, "seen", structure)
+
+    def csr_tuple(self) -> CsrTuple:
+        """The structure of ``seen`` for the core."""
+        return (self.seen.indptr, self.seen.indices, None, int(self.seen.shape[1]))
+
+    def draw(self, users: npt.NDArray[Any], seed: int, epoch: int) -> npt.NDArray[np.int64]:
+        """Negatives of rows of the given users.
+
+        Parameters
+        ----------
+        users : ndarray of int32 or int64, shape (n_rows,)
+        seed, epoch : int
+
+        Returns
+        -------
+        ndarray of int64, shape (n_rows, n_per_positive)
+            Items; -1 for a user who has seen all.
+        """
+        return _core.draw_negatives(self.csr_tuple(), users, int(self.n_per_positive), seed, epoch)
+
+    def expected(
+        self, users: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Expected weight of the negatives of one epoch, by user and by item.
+
+        Parameters
+        ----------
+        users : ndarray, shape (n_positive_rows,)
+            The users of the rows with target 1.
+        weight : ndarray, shape (n_positive_rows,)
+            The rows' weights.
+
+        Returns
+        -------
+        of_user : ndarray of float64, shape (n_users,)
+        of_item : ndarray of float64, shape (n_items,)
+        """
+        n_users, n_items = self.seen.shape
+        n_seen = np.diff(self.seen.indptr)
+        of_user = np.bincount(users, weight, n_users) * float(self.n_per_positive)
+        of_user[n_seen >= n_items] = 0.0
+        # Each unseen item gets an equal share; a seen item misses the shares of those who saw it.
+        share = of_user / np.maximum(n_items - n_seen, 1)
+        missed = np.bincount(self.seen.indices, np.repeat(share, n_seen), n_items)
+        return of_user.astype(np.float64), np.asarray(np.maximum(share.sum() - missed, 0.0))
