@@ -124,7 +124,9 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         """
         going_on = hasattr(self, "parameters_")
         self._check_parameters()
-        problem = self._problem(X, y, sample_weight, field_ranges, reset=not going_on, classes=classes)
+        problem = self._problem(
+            X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
+        )
         seed = self._seed(going_on)
         self._train(problem, {}, 1, None, seed, going_on=going_on, add_penalties=going_on)
         return self
@@ -178,7 +180,9 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
 
     # What differs between the estimators.
 
-    def _encode_target(self, y: Any, *, classes: Any, reset: bool, negatives: bool) -> npt.NDArray[np.float64]:
+    def _encode_target(
+        self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
+    ) -> npt.NDArray[np.float64]:
         raise NotImplementedError
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
@@ -221,6 +225,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         *,
         reset: bool,
         classes: Any = None,
+        partial: bool = False,
     ) -> Problem:
         if isinstance(X, TrainingSet):
             if y is not None or sample_weight is not None or field_ranges is not None:
@@ -232,14 +237,16 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             elif X.n_features != self.n_features_in_:
                 raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
             classes = [0, 1] if self._loss == "logistic" else None
-            target = self._encode_target(X.target, classes=classes, reset=reset, negatives=X.negatives is not None)
+            target = self._encode_target(
+                X.target, classes=classes, reset=reset, negatives=X.negatives is not None, partial=partial
+            )
             weight = row_weights(X.weight, X.n_rows, "weight")
             return Problem(X, X.row_arrays(), target, self._row_weights(weight, target)).without_zero_weights()
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         X, y = self._validate(X, y, reset=reset)
         X = as_csr(X)
-        target = self._encode_target(y, classes=classes, reset=reset, negatives=False)
+        target = self._encode_target(y, classes=classes, reset=reset, negatives=False, partial=partial)
         weight = row_weights(sample_weight, X.shape[0])
         rows = RowArrays.of_matrix(X, dict(field_ranges or {}))
         for name, (start, stop) in rows.field_ranges.items():

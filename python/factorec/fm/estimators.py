@@ -147,18 +147,23 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         tags.classifier_tags.multi_class = False
         return tags
 
-    def _encode_target(self, y: Any, *, classes: Any, reset: bool, negatives: bool) -> npt.NDArray[np.float64]:
+    def _encode_target(
+        self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
+    ) -> npt.NDArray[np.float64]:
         check_classification_targets(y)
-        known = np.unique(classes) if classes is not None else np.unique(y) if reset else self.classes_
-        if not np.isin(y, known).all():
-            other = y[~np.isin(y, known)][0]
+        present = np.unique(y)
+        known = np.unique(classes) if classes is not None else present if reset else self.classes_
+        if not np.isin(present, known).all():
+            other = present[~np.isin(present, known)][0]
             raise DataError(f"y holds {other!r}, which is none of the classes {list(known)}")
         if len(known) > 2:
             kind = type_of_target(y, input_name="y", raise_unknown=True)
             raise DataError(f"Only binary classification is supported. The type of the target is {kind}.")
-        if len(known) < 2 or (reset and classes is None and len(np.unique(y)) < 2):
-            raise DataError(f"y holds one class only ({known[0]!r}); a classifier needs two classes")
-        target = (np.asarray(y) == known[1]).astype(np.float64)
+        if len(known) < 2 or (reset and len(present) < 2 and not (negatives or partial)):
+            raise DataError(
+                f"y holds one class only ({present[0]!r}); a classifier needs two classes, or sampled negatives"
+            )
+        target: npt.NDArray[np.float64] = (np.asarray(y) == known[1]).astype(np.float64)
         if reset:
             self.classes_ = known
         return target
@@ -261,7 +266,9 @@ random_state, verbose
         """Predicted targets, float64, shape (n_rows,), moved into the range of the training targets."""
         return np.asarray(np.clip(self.decision_function(X), *self.target_range_))
 
-    def _encode_target(self, y: Any, *, classes: Any, reset: bool, negatives: bool) -> npt.NDArray[np.float64]:
+    def _encode_target(
+        self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
+    ) -> npt.NDArray[np.float64]:
         if negatives:
             raise DataError("negatives are for FMClassifier: an unseen item has no rating to regress on")
         target = np.asarray(y, np.float64)
