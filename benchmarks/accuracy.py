@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-import factorec as fr
 import machine
+from factorec import metrics
+from factorec.fm import FMClassifier, FMRegressor
 from quality import fidelity, movielens, ndcg, with_negatives
 
 NEGATIVES = 8
@@ -34,15 +35,13 @@ def likes(seeds: range, jobs: int) -> list[dict[str, Any]]:
     y, X_test = test.like, test.rows()
     measured: dict[str, list[float]] = {"accuracy": [], "log loss": [], "AUC": [], "fidelity": []}
     for seed in seeds:
-        fm = fr.FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs)
-        fm.fit(train.training_set(train.like))
-        log_loss, accuracy, _, auc = fr._core.classification_metrics(
-            fm.decision_function(X_test).astype(np.float32), y, None, 1
-        )
-        measured["accuracy"].append(accuracy)
-        measured["log loss"].append(log_loss)
-        measured["AUC"].append(auc)
-        measured["fidelity"].append(fidelity(fm.parameters_, train, train.like, loss="logistic"))
+        model = FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs)
+        model.fit(train.training_set(train.like))
+        found = metrics.classification_metrics(y, model.decision_function(X_test))
+        measured["accuracy"].append(found["accuracy"])
+        measured["log loss"].append(found["log_loss"])
+        measured["AUC"].append(found["auc"])
+        measured["fidelity"].append(fidelity(model.parameters_, train, train.like, loss="logistic"))
     name = f"ua, ids only, FMClassifier(n_factors={N_FACTORS}), {len(seeds)} seeds: "
     return [
         figure(name + "accuracy", measured["accuracy"], 0.711, "higher"),
@@ -56,10 +55,10 @@ def ratings(jobs: int) -> list[dict[str, Any]]:
     errors, overlaps = [], []
     for split in ("u1", "u2", "u3", "u4", "u5"):
         train, test = movielens(split)
-        fm = fr.FMRegressor(n_factors=N_FACTORS, random_state=0, n_jobs=jobs)
-        fm.fit(train.training_set(train.rating))
-        errors.append(float(np.sqrt(np.mean((fm.predict(test.rows()) - test.rating) ** 2))))
-        overlaps.append(fidelity(fm.parameters_, train, train.rating, loss="squared"))
+        model = FMRegressor(n_factors=N_FACTORS, random_state=0, n_jobs=jobs)
+        model.fit(train.training_set(train.rating))
+        errors.append(metrics.point.rmse(test.rating, model.predict(test.rows())))
+        overlaps.append(fidelity(model.parameters_, train, train.rating, loss="squared"))
     name = f"u1 … u5, ids only, FMRegressor(n_factors={N_FACTORS}): mean RMSE"
     return [
         figure(name, errors, 0.910, "lower"),
@@ -71,10 +70,10 @@ def lists(seeds: range, jobs: int) -> list[dict[str, Any]]:
     train, test = movielens("ua")
     gains, overlaps = [], []
     for seed in seeds:
-        fm = fr.FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs)
-        fm.fit(with_negatives(train, NEGATIVES))
-        gains.append(ndcg(fm.parameters_, train, test))
-        overlaps.append(fidelity(fm.parameters_, train, train.like, loss="logistic", negatives=NEGATIVES))
+        model = FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs)
+        model.fit(with_negatives(train, NEGATIVES))
+        gains.append(ndcg(model.parameters_, train, test))
+        overlaps.append(fidelity(model.parameters_, train, train.like, loss="logistic", negatives=NEGATIVES))
     name = f"ua, unseen films, negatives={NEGATIVES}, {len(seeds)} seeds: NDCG@10"
     return [
         figure(name, gains, 0.29, "higher"),

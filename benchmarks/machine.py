@@ -50,7 +50,5 @@ def wide_instructions(library: Path) -> int | None:
     """Instructions of a shared library that use 256- or 512-bit registers: whether compiler flags took."""
     if shutil.which("objdump") is None:
         return None
-    listing = subprocess.run(
-        ["objdump", "-d", str(library)], check=True, capture_output=True, text=True
-    ).stdout
+    listing = subprocess.run(["objdump", "-d", str(library)], check=True, capture_output=True, text=True).stdout
     return sum("%ymm" in line or "%zmm" in line for line in listing.splitlines())

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-import factorec as fr
 import machine
+from factorec.search import ItemIndex
 
 N_FACTORS, N = 65, 100
 BAR_MB = 64
@@ -27,7 +27,7 @@ def child(n_queries: int, n_items: int, search: bool) -> None:
     """Print resident bytes, now and at the peak, and the size of the result."""
     random = np.random.default_rng(0)
     queries = random.standard_normal((n_queries, N_FACTORS), dtype=np.float32)
-    index = fr.ItemIndex(random.standard_normal((n_items, N_FACTORS), dtype=np.float32))
+    index = ItemIndex(random.standard_normal((n_items, N_FACTORS), dtype=np.float32))
     result_bytes = 0
     # Imports, code pages and thread stacks are the same in both: a search of one query loads them.
     index.search(queries[:1], n=N, n_jobs=machine.threads())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from factorec.metrics import ranking
 from scipy.sparse import csr_matrix
 
-import factorec as fr
 from factorec import _solve
+from factorec.datasets import load_movielens
+from factorec.fm import NegativeSampling, TrainingSet
+from factorec.metrics import ranking
+from factorec.search import ItemIndex
 
 LIKE = 4
 
@@ -36,7 +38,7 @@ class Interactions:
         return csr_matrix(entries, shape=(self.n_users, self.n_items))
 
     def training_set(self, target, *, negatives=None):
-        return fr.fm.TrainingSet.from_ids(
+        return TrainingSet.from_ids(
             self.users, self.items, target, n_users=self.n_users, n_items=self.n_items, negatives=negatives
         )
 
@@ -51,13 +53,11 @@ class Interactions:
 
 def movielens(split: str) -> tuple[Interactions, Interactions]:
     """Training and test rows of one published split."""
-    data = fr.datasets.load_movielens("100k", split=split)
+    data = load_movielens("100k", split=split)
     users, n_users = _positions(data.train["user_id"], data.test["user_id"])
     items, n_items = _positions(data.train["item_id"], data.test["item_id"])
     ratings = (np.asarray(data.train["rating"], np.float32), np.asarray(data.test["rating"], np.float32))
-    train, test = (
-        Interactions(*columns, n_users, n_items) for columns in zip(users, items, ratings, strict=True)
-    )
+    train, test = (Interactions(*columns, n_users, n_items) for columns in zip(users, items, ratings, strict=True))
     return train, test
 
 
@@ -71,14 +71,14 @@ def _positions(train, test) -> tuple[tuple[np.ndarray, np.ndarray], int]:
 def with_negatives(train: Interactions, per_positive: int):
     """The positives of `train` with sampled unseen items; every rated item counts as seen."""
     positives = train.where(train.rating >= LIKE)
-    sampling = fr.fm.NegativeSampling(per_positive, train.matrix())
+    sampling = NegativeSampling(per_positive, train.matrix())
     return positives.training_set(positives.like, negatives=sampling)
 
 
 def ndcg(parameters, train: Interactions, test: Interactions, n: int = 10) -> float:
     """Mean NDCG@n over the users with a relevant item in `test`, ranking all unseen items."""
     users, items = _sides(parameters, train)
-    index = fr.ItemIndex(items, offsets=parameters.linear[train.n_users :])
+    index = ItemIndex(items, offsets=parameters.linear[train.n_users :])
     found = index.search(users, n=n, exclude=train.matrix())
     relevant = test.where((test.rating >= LIKE) & (test.items >= 0) & (test.users >= 0)).matrix()
     return float(ranking.ndcg_at_n(found.ids, relevant, n))

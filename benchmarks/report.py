@@ -44,9 +44,7 @@ def speed_rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
             peer = contenders[name]["seconds"]
             met = verdict(peer / time >= bars[name]) if name in bars else ""
             note = f" ({contenders[name]['note']})" if contenders[name].get("note") else ""
-            rows.append(
-                (case, duration(time), f"{name}{note}: {duration(peer)}", f"{peer / time:.2f}×", bar, met)
-            )
+            rows.append((case, duration(time), f"{name}{note}: {duration(peer)}", f"{peer / time:.2f}×", bar, met))
     return rows
 
 

@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
-import factorec as fr
 import machine
 import peers
+from factorec.datasets import load_movielens
+from factorec.fm import FMClassifier, TrainingSet
 
 EPOCH = "one epoch, ua.base, 64 factors, logistic"
 SHORT, LONG = 2, 22
@@ -19,13 +20,13 @@ LIKE = 4
 @pytest.fixture(scope="module")
 def ua():
     """User and item positions and 0/1 targets of ua.base and of ua.test's known films."""
-    data = fr.datasets.load_movielens("100k", split="ua")
+    data = load_movielens("100k", split="ua")
     (train_users, test_users), n_users = _positions(data.train["user_id"], data.test["user_id"])
     (train_items, test_items), n_items = _positions(data.train["item_id"], data.test["item_id"])
     y = (np.asarray(data.train["rating"]) >= LIKE).astype(np.float32)
     known = test_items >= 0
-    train = fr.fm.TrainingSet.from_ids(train_users, train_items, y, n_users=n_users, n_items=n_items)
-    test = fr.fm.TrainingSet.from_ids(
+    train = TrainingSet.from_ids(train_users, train_items, y, n_users=n_users, n_items=n_items)
+    test = TrainingSet.from_ids(
         test_users[known], test_items[known], np.zeros(known.sum()), n_users=n_users, n_items=n_items
     )
     return train_users, train_items, y, train, test.to_csr()
@@ -53,12 +54,10 @@ def per_epoch(train):
 
 def test_epoch_factorec(contender, ua, threads):
     def fit(n_epochs):
-        fr.FMClassifier(n_factors=64, n_epochs=n_epochs, n_jobs=threads, random_state=0).fit(ua[3])
+        FMClassifier(n_factors=64, n_epochs=n_epochs, n_jobs=threads, random_state=0).fit(ua[3])
 
     fit(SHORT)
-    contender(
-        EPOCH, "factorec", seconds=per_epoch(fit), bars={"LIBMF, best build": 2.0, "LIBMF as installed": 10.0}
-    )
+    contender(EPOCH, "factorec", seconds=per_epoch(fit), bars={"LIBMF, best build": 2.0, "LIBMF as installed": 10.0})
 
 
 @pytest.mark.parametrize(
@@ -87,6 +86,6 @@ def test_fit_and_predict(contender, ua, threads):
     """One run of the ua split with the defaults, from positions to probabilities of all test rows."""
 
     def run():
-        return fr.FMClassifier(n_factors=64, n_jobs=threads, random_state=0).fit(ua[3]).predict_proba(ua[4])
+        return FMClassifier(n_factors=64, n_jobs=threads, random_state=0).fit(ua[3]).predict_proba(ua[4])
 
     contender("fit and predict, ua, 64 factors, defaults", "factorec", run, limit=1.0)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-import factorec as fr
+from factorec import metrics
+from factorec.fm import FMClassifier, FMRegressor
 from quality import Interactions, fidelity, movielens, ndcg, with_negatives
 
 N_FACTORS = 64
@@ -30,27 +31,26 @@ Judgement = tuple[float, float]  # loss on the held-out rows, fidelity
 
 def classifier(train: Interactions, held_out: Interactions, setting: Setting, seed: int) -> Judgement:
     """Log loss of held-out likes and dislikes."""
-    fm = fr.FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
-    fm.fit(train.training_set(train.like))
-    score = fm.decision_function(held_out.rows())
-    loss = float(np.mean(np.logaddexp(0, score) - held_out.like * score))
-    return loss, fidelity(fm.parameters_, train, train.like, loss="logistic")
+    model = FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
+    model.fit(train.training_set(train.like))
+    loss = metrics.point.log_loss(held_out.like, model.decision_function(held_out.rows()))
+    return loss, fidelity(model.parameters_, train, train.like, loss="logistic")
 
 
 def regressor(train: Interactions, held_out: Interactions, setting: Setting, seed: int) -> Judgement:
     """RMSE of held-out ratings."""
-    fm = fr.FMRegressor(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
-    fm.fit(train.training_set(train.rating))
-    loss = float(np.sqrt(np.mean((fm.predict(held_out.rows()) - held_out.rating) ** 2)))
-    return loss, fidelity(fm.parameters_, train, train.rating, loss="squared")
+    model = FMRegressor(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
+    model.fit(train.training_set(train.rating))
+    loss = metrics.point.rmse(held_out.rating, model.predict(held_out.rows()))
+    return loss, fidelity(model.parameters_, train, train.rating, loss="squared")
 
 
 def negatives(train: Interactions, held_out: Interactions, setting: Setting, seed: int) -> Judgement:
     """Minus NDCG@10 of held-out likes among all unseen films: what such a model is trained for."""
-    fm = fr.FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
-    fm.fit(with_negatives(train, NEGATIVES))
-    agreement = fidelity(fm.parameters_, train, train.like, loss="logistic", negatives=NEGATIVES)
-    return -ndcg(fm.parameters_, train, held_out), agreement
+    model = FMClassifier(n_factors=N_FACTORS, random_state=seed, n_jobs=1, **setting)
+    model.fit(with_negatives(train, NEGATIVES))
+    agreement = fidelity(model.parameters_, train, train.like, loss="logistic", negatives=NEGATIVES)
+    return -ndcg(model.parameters_, train, held_out), agreement
 
 
 @dataclass(frozen=True)

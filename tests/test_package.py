@@ -37,9 +37,7 @@ def test_version_is_the_same_everywhere():
 def test_import_takes_no_optional_dependency():
     # scikit-learn, a requirement, takes pandas along where it is there: not ours to answer for.
     code = "import sys, sklearn.base; own = set(sys.modules); import factorec; print(*set(sys.modules) - own)"
-    modules = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
+    modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     optional = {"pandas", "polars", "pyarrow", "matplotlib", "pooch", "typer", "rich"}
     assert not optional & set(modules)
 
@@ -85,9 +83,7 @@ def _public_names() -> list[tuple[str, object]]:
     return sorted(found.items())
 
 
-@pytest.mark.parametrize(
-    ("name", "thing"), _public_names(), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("name", "thing"), _public_names(), ids=lambda value: value if isinstance(value, str) else "")
 def test_public_names_are_documented(name, thing):
     """numpydoc with an example that the doctest run executes; a line at least for every public method."""
     text = inspect.getdoc(thing) or ""
@@ -98,14 +94,10 @@ def test_public_names_are_documented(name, thing):
     assert ">>>" in text, f"{name} has no example that runs"
     parameters = [p for p in inspect.signature(thing).parameters if p not in ("self", "args", "kwargs")]
     if parameters:
-        assert "Parameters\n---" in text or "Attributes\n---" in text, (
-            f"{name} does not describe its parameters"
-        )
+        assert "Parameters\n---" in text or "Attributes\n---" in text, f"{name} does not describe its parameters"
     if inspect.isfunction(thing) and inspect.signature(thing).return_annotation not in (None, "None"):
         assert "Returns\n---" in text or "Yields\n---" in text, f"{name} does not describe what it returns"
     if inspect.isclass(thing):
         for method_name, method in vars(thing).items():
-            if not method_name.startswith("_") and (
-                inspect.isfunction(method) or isinstance(method, property)
-            ):
+            if not method_name.startswith("_") and (inspect.isfunction(method) or isinstance(method, property)):
                 assert inspect.getdoc(method), f"{name}.{method_name} has no docstring"

@@ -1,0 +1,60 @@
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "check.hpp"
+#include "factorec/sampling.hpp"
+
+using namespace factorec;
+
+namespace {
+
+// Three users over seven items: some seen, all seen, none seen.
+const std::vector<std::int32_t> kIndptr{0, 3, 10, 10};
+const std::vector<std::int32_t> kItems{0, 3, 6, 0, 1, 2, 3, 4, 5, 6};
+
+CsrView seen() { return {{kIndptr.data(), kIndptr.size()}, {kItems.data(), kItems.size()}, {}, 7}; }
+
+}  // namespace
+
+FACTOREC_TEST(sampling, unseen_items_uniformly_and_never_a_seen_one) {
+  const NegativeSampler sampler(seen(), 8, 1);
+  const auto epoch = sampler.epoch(0);
+  std::vector<int> of_first(7), of_last(7);
+  constexpr int n = 40'000;
+  for (int row = 0; row < n / 8; ++row)
+    for (int j = 0; j < 8; ++j) {
+      ++of_first[static_cast<std::size_t>(epoch.draw(0, row, j))];
+      ++of_last[static_cast<std::size_t>(epoch.draw(2, row, j))];
+    }
+  for (const int item : {0, 3, 6}) CHECK_EQUAL(of_first[static_cast<std::size_t>(item)], 0);
+  for (const int item : {1, 2, 4, 5}) CHECK_NEAR(of_first[static_cast<std::size_t>(item)], n / 4.0, 6 * std::sqrt(n / 4.0));
+  for (const int count : of_last) CHECK_NEAR(count, n / 7.0, 6 * std::sqrt(n / 7.0));
+}
+
+FACTOREC_TEST(sampling, a_user_who_has_seen_all_gets_none) {
+  const NegativeSampler sampler(seen(), 1, 1);
+  CHECK_EQUAL(sampler.epoch(0).draw(1, 0, 0), -1);
+}
+
+FACTOREC_TEST(sampling, a_draw_is_a_function_of_seed_epoch_row_and_j) {
+  const NegativeSampler one(seen(), 1, 1), same(seen(), 1, 1), other(seen(), 1, 2);
+  int epochs = 0, rows = 0, draws = 0, seeds = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto item = one.epoch(0).draw(2, i, 0);
+    CHECK_EQUAL(item, same.epoch(0).draw(2, i, 0));
+    epochs += item != one.epoch(1).draw(2, i, 0);
+    rows += item != one.epoch(0).draw(2, i + 1, 0);
+    draws += item != one.epoch(0).draw(2, i, 1);
+    seeds += item != other.epoch(0).draw(2, i, 0);
+  }
+  // Six of seven differ by chance.
+  for (const int differ : {epochs, rows, draws, seeds}) CHECK(differ > 60);
+}
+
+FACTOREC_TEST(sampling, bad_input_is_named) {
+  CHECK_THROWS(std::invalid_argument, NegativeSampler(seen(), 0, 1), "at least 1");
+  const std::vector<std::int32_t> indptr{0, 2}, items{3, 3};
+  const CsrView twice{{indptr.data(), 2}, {items.data(), 2}, {}, 7};
+  CHECK_THROWS(std::invalid_argument, NegativeSampler(twice, 1, 1), "row 0 are not strictly rising");
+}

@@ -1,0 +1,293 @@
+// The trainer against the same pass written as plain loops over doubles.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "check.hpp"
+#include "factorec/training.hpp"
+#include "levels.hpp"
+#include "random_rows.hpp"
+
+using namespace factorec;
+using factorec::testing::at_each_level;
+using factorec::testing::BlockShape;
+using factorec::testing::RandomRows;
+
+namespace {
+
+// Parameters and accumulators of one model.
+template <class T>
+struct Model {
+  std::int64_t k;
+  std::vector<T> linear, factors, linear_accumulator, factors_accumulator;
+  BiasState bias{0.25, 1};
+
+  Model(std::int64_t n, std::int64_t k)
+      : k(k), linear(n), factors(n * k), linear_accumulator(n, T(1)), factors_accumulator(n, T(1)) {
+    const CounterRng rng(11);
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = static_cast<float>(0.3 * rng.normal(i));
+    for (std::size_t i = 0; i < linear.size(); ++i) linear[i] = static_cast<float>(0.1 * rng.fork(1).normal(i));
+  }
+};
+
+struct Problem {
+  RandomRows random;
+  TrainingOptions options;
+  std::vector<float> target, weight, l2_linear, l2_factors;
+
+  Problem(std::int64_t n_rows, const std::vector<BlockShape>& shapes, Solver solver, Loss loss) : random(n_rows, shapes, 4) {
+    options.solver = solver;
+    options.loss = loss;
+    options.shuffle = false;
+    options.rate_bias = 0.05;
+    options.step = {0.05f, 0.04f, INFINITY};
+    options.l2_bias = 0.01;
+    const CounterRng rng(9);
+    for (std::int64_t i = 0; i < n_rows; ++i) {
+      target.push_back(loss == Loss::logistic ? static_cast<float>(rng.below(2, i)) : static_cast<float>(rng.normal(i)));
+      weight.push_back(0.5f + static_cast<float>(rng.fork(1).below(3, i)));
+    }
+    for (std::int64_t f = 0; f < random.rows.n_features; ++f) {
+      l2_linear.push_back(0.01f * static_cast<float>(f % 3));
+      l2_factors.push_back(0.02f * static_cast<float>(f % 5));
+    }
+  }
+};
+
+// The pass of training.cpp's first comment.
+class Reference {
+ public:
+  Reference(const Problem& problem, Model<double>& model) : p_(problem), m_(model) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(p_.random.rows.n_rows));
+    std::iota(order.begin(), order.end(), 0);
+    if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {});
+    if (fields_) grid_ = build_grid(p_.random.rows, *fields_);
+    schedule_ = build_schedule(p_.random.rows, fields_ ? &grid_ : nullptr, order, nullptr, 0);
+  }
+
+  void epoch() {
+    if (!fields_) return p_.options.batch_size == 1 ? by_row() : by_batch();
+    const auto blocks = order_blocks(grid_.n_groups, nullptr);
+    for (int round = 0; round < grid_.n_groups; ++round) {
+      PassSums sums;
+      std::int64_t longest = 0;
+      const auto block_at = [&](int i) { return blocks[static_cast<std::size_t>(round * grid_.n_groups + i)]; };
+      for (int i = 0; i < grid_.n_groups; ++i) longest = std::max(longest, end(block_at(i)) - begin(block_at(i)));
+      for (std::int64_t done = 0; done < longest; done += 1024) {
+        for (int i = 0; i < grid_.n_groups; ++i) {
+          const std::int64_t from = begin(block_at(i)) + done;
+          run(from, std::min(from + 1024, end(block_at(i))), sums);
+        }
+        merge();
+      }
+      step_bias(sums);
+    }
+  }
+
+ private:
+  std::int64_t begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
+  std::int64_t end(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block) + 1]; }
+
+  void by_row() {
+    for (std::int64_t place = 0; place < schedule_.size(); ++place) {
+      PassSums sums;
+      run(place, place + 1, sums);
+      step_bias(sums);
+    }
+  }
+
+  void by_batch() {
+    for (std::int64_t at = 0; at < schedule_.size(); at += p_.options.batch_size) {
+      PassSums sums;
+      run(at, std::min(at + p_.options.batch_size, schedule_.size()), sums);
+      merge();
+      step_bias(sums);
+    }
+  }
+
+  bool live(std::int64_t f) const {
+    if (p_.options.batch_size > 1) return false;
+    const auto in = [&](const Field& field) { return f >= field.start && f < field.stop; };
+    return !fields_ || in(fields_->first) || in(fields_->second);
+  }
+
+  // s = V'x of a row, and its score by the definition over pairs of entries.
+  double score(std::int64_t row, std::vector<double>& s) const {
+    s.assign(m_.k, 0);
+    double linear = m_.bias.value, pairs = 0;
+    p_.random.rows.for_each(row, [&](std::int64_t f, double x) {
+      linear += m_.linear[f] * x;
+      for (std::int64_t j = 0; j < m_.k; ++j) {
+        const double part = x * m_.factors[f * m_.k + j];
+        pairs += part * s[j];
+        s[j] += part;
+      }
+    });
+    return linear + pairs;
+  }
+
+  // Places [from, to): groups of 16, scores first.
+  void run(std::int64_t from, std::int64_t to, PassSums& sums) {
+    std::vector<double> s, slopes;
+    for (std::int64_t group = from; group < to; group += 16) {
+      const std::int64_t stop = std::min(group + 16, to);
+      slopes.clear();
+      for (std::int64_t place = group; place < stop; ++place) {
+        const std::int64_t row = schedule_.row[place];
+        const double z = score(row, s), y = p_.target[row], w = p_.weight[row];
+        slopes.push_back(w * ((p_.options.loss == Loss::logistic ? 1 / (1 + std::exp(-z)) : z) - y));
+        sums.slope += slopes.back();
+        sums.weight += w;
+      }
+      for (std::int64_t place = group; place < stop; ++place) {
+        const std::int64_t row = schedule_.row[place];
+        score(row, s);
+        p_.random.rows.for_each(row, [&](std::int64_t f, double x) {
+          std::vector<double> gradient(m_.k + 1);
+          const double slope = slopes[place - group] * x, w = p_.weight[row];
+          for (std::int64_t j = 0; j < m_.k; ++j) {
+            const double v = m_.factors[f * m_.k + j];
+            gradient[j] = clip(slope * (s[j] - x * v) + w * p_.l2_factors[f] * v);
+          }
+          gradient[m_.k] = clip(slope + w * p_.l2_linear[f] * m_.linear[f]);
+          if (live(f)) return step(f, gradient, 1);
+          auto& sum = sums_of_[f];
+          sum.resize(m_.k + 1);
+          for (std::int64_t j = 0; j <= m_.k; ++j) sum[j] += gradient[j];
+          ++counts_[f];
+        });
+      }
+    }
+  }
+
+  void merge() {
+    for (auto& [f, gradient] : sums_of_) {
+      const double count = counts_[f];
+      const double scale =
+          p_.options.solver == Solver::adagrad ? 1 / std::sqrt(count) : std::min(count, 16.0) / count;
+      for (double& entry : gradient) entry *= scale;
+      step(f, gradient, count);
+    }
+    sums_of_.clear();
+    counts_.clear();
+  }
+
+  void step(std::int64_t f, const std::vector<double>& gradient, double) {
+    double rate = p_.options.step.factors, rate_linear = p_.options.step.linear;
+    if (p_.options.solver == Solver::adagrad) {
+      for (std::int64_t j = 0; j < m_.k; ++j) m_.factors_accumulator[f] += gradient[j] * gradient[j] / m_.k;
+      m_.linear_accumulator[f] += gradient[m_.k] * gradient[m_.k];
+      rate /= std::sqrt(m_.factors_accumulator[f]);
+      rate_linear /= std::sqrt(m_.linear_accumulator[f]);
+    }
+    for (std::int64_t j = 0; j < m_.k; ++j) m_.factors[f * m_.k + j] -= rate * gradient[j];
+    m_.linear[f] -= rate_linear * gradient[m_.k];
+  }
+
+  void step_bias(const PassSums& sums) {
+    if (sums.weight == 0) return;
+    const double gradient = clip(sums.slope / sums.weight + p_.options.l2_bias * m_.bias.value);
+    double rate = p_.options.rate_bias;
+    if (p_.options.solver == Solver::adagrad) {
+      m_.bias.accumulator += gradient * gradient;
+      rate /= std::sqrt(m_.bias.accumulator);
+    }
+    m_.bias.value -= rate * gradient;
+  }
+
+  double clip(double x) const { return std::clamp<double>(x, -p_.options.step.clip, p_.options.step.clip); }
+
+  const Problem& p_;
+  Model<double>& m_;
+  std::optional<GridFields> fields_;
+  Grid grid_;
+  Schedule schedule_;
+  std::map<std::int64_t, std::vector<double>> sums_of_;
+  std::map<std::int64_t, double> counts_;
+};
+
+Model<float> train(const Problem& problem, std::int64_t k, int n_threads) {
+  Model<float> model(problem.random.rows.n_features, k);
+  const ParameterArrays arrays{model.linear, {model.factors.data(), problem.random.rows.n_features, k},
+                               model.linear_accumulator, model.factors_accumulator};
+  TrainingOptions options = problem.options;
+  options.n_threads = n_threads;
+  TrainingData data{problem.random.rows, problem.target, problem.weight, problem.l2_linear, problem.l2_factors, {}, {}};
+  Trainer trainer(std::move(data), options, arrays, model.bias);
+  Control control;
+  for (std::uint64_t epoch = 0; epoch < 2; ++epoch) trainer.epoch(epoch, control);
+  CHECK(trainer.finite());
+  model.bias = trainer.copy_to(arrays);
+  return model;
+}
+
+void check_against_reference(const Problem& problem, std::int64_t k) {
+  Model<double> expected(problem.random.rows.n_features, k);
+  Reference reference(problem, expected);
+  reference.epoch();
+  reference.epoch();
+  at_each_level([&] {
+    const Model<float> found = train(problem, k, 1);
+    double worst = std::fabs(found.bias.value - expected.bias.value);
+    const auto compare = [&](const std::vector<float>& a, const std::vector<double>& b) {
+      for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - b[i]) / std::max(1.0, std::fabs(b[i])));
+    };
+    compare(found.linear, expected.linear);
+    compare(found.factors, expected.factors);
+    compare(found.linear_accumulator, expected.linear_accumulator);
+    compare(found.factors_accumulator, expected.factors_accumulator);
+    CHECK_NEAR(worst, 0, 1e-4);
+    // Promise 3: the same bits at any number of threads.
+    const Model<float> threaded = train(problem, k, 2);
+    CHECK(threaded.factors == found.factors);
+    CHECK(threaded.linear == found.linear);
+    CHECK_EQUAL(threaded.bias.value, found.bias.value);
+  });
+}
+
+template <class Action>
+void for_each_solver_and_loss(Action&& action) {
+  for (const Solver solver : {Solver::sgd, Solver::adagrad})
+    for (const Loss loss : {Loss::squared, Loss::logistic}) action(solver, loss);
+}
+
+}  // namespace
+
+FACTOREC_TEST(training, pairs_of_ids) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    const Problem problem(3000, {{50, 0, 50}, {70, 50, 120}}, solver, loss);
+    for (const std::int64_t k : {1, 5, 16, 32, 64, 70}) check_against_reference(problem, k);
+  });
+}
+
+FACTOREC_TEST(training, ids_with_shared_features) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    const Problem problem(3000, {{50, 0, 50}, {4, 50, 60, 3, false}, {70, 60, 130}}, solver, loss);
+    check_against_reference(problem, 8);
+  });
+}
+
+FACTOREC_TEST(training, row_by_row_without_a_grid) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    const Problem problem(300, {{60, 0, 12, 4, false}}, solver, loss);
+    check_against_reference(problem, 7);
+  });
+}
+
+FACTOREC_TEST(training, mini_batches) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    Problem problem(1000, {{50, 0, 50}, {70, 50, 120}}, solver, loss);
+    problem.options.batch_size = 100;
+    check_against_reference(problem, 8);
+  });
+}
+
+FACTOREC_TEST(training, clipped_gradients) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    Problem problem(2000, {{50, 0, 50}, {70, 50, 120}}, solver, loss);
+    problem.options.step.clip = 0.05f;
+    check_against_reference(problem, 16);
+  });
+}
