@@ -6,7 +6,10 @@ ratings, to read, plot and save.
 
 from __future__ import annotations
 
-from .explanation import Explanation, explain_item
+from ._item import explain_item
+from ._resolve import resolved_scores
+from ._rows import pair_rows
+from .explanation import Explanation
 from .influence import influence
 
-__all__ = ["Explanation", "explain_item", "influence"]
+__all__ = ["Explanation", "explain_item", "influence", "pair_rows", "resolved_scores"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from ._words import count, headline, legend, parts, rating, scores, signed, title_of
+from ._words import digits, headline, legend, parts, rating, scores, signed, title_of
 
 if TYPE_CHECKING:
     from .explanation import Explanation
@@ -22,12 +22,13 @@ _STYLE = """
 .factorec-why h1{font-size:1.45em;line-height:1.25;margin:0 0 .6em}
 .factorec-why table{border-collapse:collapse;margin:0 0 1.2em;background:none}
 .factorec-why th,.factorec-why td{padding:.22em .8em .22em 0;text-align:left;vertical-align:middle;
- border:0;background:none;color:inherit}
-.factorec-why th{font-weight:600;color:var(--faint)}
+ border:0;background:none;color:inherit;font-size:inherit}
+.factorec-why tr{background:none}
+.factorec-why th{font-weight:600;color:var(--faint);white-space:nowrap}
 .factorec-why .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .factorec-why .lines{width:100%}
 .factorec-why .lines tbody tr{border-top:1px solid var(--line)}
-.factorec-why .bar{width:40%;padding-right:0}
+.factorec-why .bar{width:36%;min-width:8em}
 .factorec-why svg{display:block;width:100%;height:1em}
 .factorec-why .for{fill:var(--for)}.factorec-why .against{fill:var(--against)}
 .factorec-why .axis{stroke:var(--faint);stroke-width:1;vector-effect:non-scaling-stroke}
@@ -74,12 +75,12 @@ def to_html(why: Explanation, *, standalone: bool, n: int) -> str:
     ]
     if standalone and total > n:
         body += [
-            f"<details><summary>{escape(count(why, total - n))} more</summary>",
+            f"<details><summary>{total - n:,} more</summary>",
             _table(why, scale, n, total),
             "</details>",
         ]
     elif total > n:
-        body.append(f"<p>… and {escape(count(why, total - n))} more</p>")
+        body.append(f"<p>… and {total - n:,} more</p>")
     body += [f"<p>{escape(legend(why))}</p>", "</section>"]
     fragment = "\n".join(body)
     return _PAGE.format(title=escape(headline(why)), body=fragment) if standalone else fragment
@@ -96,16 +97,17 @@ class _Scale:
         zero = -self.low / self.span * 100
         length = abs(impact) / self.span * 100
         start = zero if impact >= 0 else zero - length
-        kind = "for" if impact >= 0 else "against"
+        kind, color = ("for", "#2a6f97") if impact >= 0 else ("against", "#d9723b")
         return (
             '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-            f'<rect class="{kind}" x="{start:.2f}" y="0.5" width="{length:.2f}" height="9"/>'
-            f'<line class="axis" x1="{zero:.2f}" x2="{zero:.2f}" y1="0" y2="10"/></svg>'
+            f'<rect class="{kind}" fill="{color}" x="{start:.2f}" y="0.5" width="{length:.2f}" height="9"/>'
+            f'<line class="axis" stroke="#66727f" x1="{zero:.2f}" x2="{zero:.2f}" y1="0" y2="10"/></svg>'
         )
 
 
 def _table(why: Explanation, scale: _Scale, start: int, stop: int) -> str:
     rated = why.ratings is not None
+    impact_digits, influence_digits = digits(why.impact), digits(why.influence)
     head = f"<th>{escape(why.noun)}</th>" + ('<th class="n">rating</th>' if rated else "")
     head += '<th class="bar"></th><th class="n">impact</th><th class="n">influence</th>'
     rows = [f'<table class="lines"><thead><tr>{head}</tr></thead><tbody>']
@@ -114,6 +116,7 @@ def _table(why: Explanation, scale: _Scale, start: int, stop: int) -> str:
         if why.ratings is not None:
             cells += f'<td class="n">{escape(rating(why.ratings[i]))}</td>'
         cells += f'<td class="bar">{scale.bar(float(why.impact[i]))}</td>'
-        cells += f'<td class="n">{signed(why.impact[i])}</td><td class="n">{signed(why.influence[i])}</td>'
+        cells += f'<td class="n">{signed(why.impact[i], impact_digits)}</td>'
+        cells += f'<td class="n">{signed(why.influence[i], influence_digits)}</td>'
         rows.append(f"<tr>{cells}</tr>")
     return "\n".join([*rows, "</tbody></table>"])

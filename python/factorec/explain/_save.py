@@ -25,9 +25,13 @@ def save(why: Explanation, path: Path, n: int, value: str) -> Path:
         content = to_html(why, standalone=True, n=n).encode()
     elif kind in (".png", ".svg"):
         buffer = io.BytesIO()
-        # No date in the file: the same explanation gives the same bytes.
-        metadata = {"Date": None} if kind == ".svg" else None
-        figure(why, n, value).savefig(buffer, format=kind[1:], dpi=160, metadata=metadata)
+        drawing = figure(why, n, value)
+        from matplotlib import rc_context
+
+        # Neither date nor random ids: the same explanation gives the same bytes.
+        with rc_context({"svg.hashsalt": "factorec"}):
+            metadata = {"Date": None} if kind == ".svg" else None
+            drawing.savefig(buffer, format=kind[1:], dpi=160, metadata=metadata)
         content = buffer.getvalue()
     else:
         raise DataError(f"cannot write {path}: the suffix must be .png, .svg or .html")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from .explanation import Explanation
 
 __all__ = [
     "Part",
+    "clean",
     "count",
+    "digits",
     "headline",
     "legend",
     "parts",
@@ -19,6 +23,7 @@ __all__ = [
     "scores",
     "signed",
     "title_of",
+    "unit",
 ]
 
 
@@ -30,14 +35,25 @@ class Part(NamedTuple):
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """``+0.123``; rounding to zero gives ``0.000`` without a sign."""
+    """``+0.123``; what rounds to zero has no sign."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
+def digits(values: Any) -> int:
+    """How many decimals show three significant digits of the largest of `values`: 2 to 8."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return int(np.clip(2 - math.floor(math.log10(largest)), 2, 8)) if largest > 0 else 2
+
+
+def clean(text: Any) -> str:
+    """One line without characters that do not print (some turn the direction of the text around)."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
 def rating(value: Any) -> str:
     """``5`` for 5.0, ``3.5`` for 3.5."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{float(value):g}" if isinstance(value, (float, np.floating)) else clean(value)
 
 
 def count(why: Explanation, n: int) -> str:
@@ -46,33 +62,42 @@ def count(why: Explanation, n: int) -> str:
 
 
 def title_of(why: Explanation, position: int) -> str:
-    """Title of a contribution, or its id where there are no titles."""
-    return str(why.item_ids[position] if why.titles is None else why.titles[position])
+    """Title of a contribution, or its id where it has none."""
+    title = None if why.titles is None else why.titles[position]
+    # NaN is what pandas puts where a title is missing.
+    return clean(why.item_ids[position] if title is None or title != title else title)
 
 
 def headline(why: Explanation) -> str:
     """Ask the question that is answered."""
-    what = f"{why.noun} {why.item_id}" if why.title is None else f"“{why.title}”"
-    return f"Why {what} for {'this user' if why.user_id is None else f'user {why.user_id}'}?"
+    what = f"{why.noun} {clean(why.item_id)}" if why.title is None else f"“{clean(why.title)}”"
+    return f"Why {what} for {'this user' if why.user_id is None else f'user {clean(why.user_id)}'}?"
 
 
 def probability(log_odds: float) -> float:
     """Of a like."""
-    return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds >= 0 else 1.0 - 1.0 / (1.0 + math.exp(log_odds))
+    small = math.exp(-abs(log_odds))
+    return 1.0 / (1.0 + small) if log_odds >= 0 else small / (1.0 + small)
+
+
+def unit(why: Explanation) -> str:
+    """Name what scores and impacts are measured in."""
+    if why.loss == "squared":
+        return "rating points"
+    return "label: 0 dislike, 1 like" if why.method == "paper" else "log-odds"
 
 
 def _score(why: Explanation, value: float) -> str:
     if why.loss == "logistic":
         return f"{signed(value)} log-odds (a like with probability {probability(value):.0%})"
-    return f"{value:.3f}"
+    return f"{value:.3f}".replace("-", "−")
 
 
 def scores(why: Explanation) -> list[tuple[str, str]]:
     """Each score by name, as text."""
     lines = [("score of the model", _score(why, why.score))]
     if why.method == "paper":
-        unit = "label, 1 = like" if why.loss == "logistic" else "rating"
-        lines.append(("least squares from the ratings", f"{why.resolved_score:.3f} ({unit})"))
+        lines.append(("least squares from the ratings", f"{why.resolved_score:.3f} ({unit(why)})"))
         lines.append(("rank, condition number", f"{why.rank}, {why.condition:.3g}"))
     else:
         lines.append(("score explained here", f"{_score(why, why.resolved_score)}, gap {signed(why.gap)}"))
@@ -80,34 +105,28 @@ def scores(why: Explanation) -> list[tuple[str, str]]:
 
 
 def parts(why: Explanation) -> list[Part]:
-    """List the summands of the re-solved score, by sign where they are many."""
-    n = len(why.impact)
-    speaking_for, against = why.impact[why.impact > 0], why.impact[why.impact < 0]
+    """List the summands of the re-solved score, ratings by sign."""
     lines = []
     if why.method != "paper":
-        lines.append(
-            Part(why.rest, f"without the ratings: general level, this user's own, this {why.noun}'s own")
-        )
-    lines.append(
-        Part(
-            float(speaking_for.sum()), f"from {len(speaking_for)} of the {count(why, n)} rated, speaking for"
-        )
-    )
-    lines.append(
-        Part(float(against.sum()), f"from {len(against)} of the {count(why, n)} rated, speaking against")
-    )
+        own = f"general level, this user's own, this {why.noun}'s own"
+        lines.append(Part(why.rest, f"without the ratings: {own}"))
+    for word, chosen in (("for", why.impact > 0), ("against", why.impact < 0)):
+        some = f"{np.count_nonzero(chosen):,} of the {count(why, len(why.impact))} rated"
+        lines.append(Part(float(why.impact[chosen].sum()), f"{some} speak {word} it"))
     if why.background is not None:
-        lines.append(Part(why.background, f"from all {why.noun}s not rated"))
+        lines.append(Part(why.background, f"{why.noun}s not rated, all together"))
     if why.prior is not None:
-        lines.append(Part(why.prior, "from the average user (prior mean)"))
+        lines.append(Part(why.prior, "what is assumed of any user (prior mean)"))
     return lines
 
 
 def legend(why: Explanation) -> str:
     """Say what the two columns mean."""
-    change = "a like instead of a dislike" if why.loss == "logistic" else "one point more"
-    impact = f"Impact: how much of the score the rating of that {why.noun} accounts for."
-    text = f"{impact} Influence: how far the score would move with {change} there."
+    change = "were a like instead of a dislike" if why.loss == "logistic" else "were one point higher"
+    text = (
+        f"Impact: how much of the score comes from the rating of that {why.noun}. "
+        f"Influence: how far the score would move if that rating {change}."
+    )
     if why.left_out:
-        text += f" The user has rated this {why.noun}; that rating is left out here."
+        text += f" The user has rated this {why.noun} too; that rating is left out here."
     return text

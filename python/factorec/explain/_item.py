@@ -1,0 +1,158 @@
+"""One score explained: rows of a user in, an `Explanation` out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._solve import Loss
+from ..errors import DataError
+from ._resolve import Method, UserProblem, paper_influence, resolve, rows_with_background
+from ._rows import Array, Parameters, as_rows
+from .explanation import Explanation
+
+__all__ = ["explain_item"]
+
+
+def explain_item(
+    p: Parameters,
+    X_rated: Any,
+    y: Any,
+    x_wanted: Any,
+    *,
+    feature: int,
+    rated_ids: Any,
+    item_id: Any,
+    user_id: Any = None,
+    ratings: Any = None,
+    titles: Any = None,
+    title: str | None = None,
+    sample_weight: Any = None,
+    l2: Any = None,
+    loss: Loss = "squared",
+    method: Method = "ridge",
+    prior_mean: Any = None,
+    X_background: Any = None,
+    background_weight: Any = 1.0,
+    noun: str = "item",
+    backend: str | None = None,
+) -> Explanation:
+    """Explain one score.
+
+    Parameters are those of :func:`factorec.explain.influence` and of :class:`Explanation`, and
+
+    Parameters
+    ----------
+    rated_ids : array-like of shape (n_rated,)
+        The item of each rated row. Rows of `item_id` itself are left out; repeated rows of one item sum to
+        one line.
+    ratings, titles : array-like of shape (n_rated,), optional
+        Of each rated row; an item rated repeatedly shows its mean rating.
+    X_background : csr_matrix of shape (m, n_features), optional
+        Rows of the user with every item not rated, target 0: for a model trained with ``negatives``.
+    background_weight : float or array-like of shape (m,)
+        ``negatives * (summed weight of the user's positives) / m``.
+    """
+    if method not in ("ridge", "paper"):
+        raise DataError(f"method must be 'ridge' or 'paper', got {method!r}")
+    if method == "paper" and X_background is not None:
+        raise DataError("X_background is only for method='ridge': the published formula knows ratings alone")
+    n_features = p.factors.shape[0]
+    X_rated = as_rows(X_rated, n_features, "X_rated")
+    x_wanted = as_rows(x_wanted, n_features, "x_wanted")
+    if x_wanted.shape[0] != 1:
+        raise DataError(f"x_wanted must be one row, got {x_wanted.shape[0]}")
+    who = "the user" if user_id is None else f"user {user_id!r}"
+    problem = UserProblem.check(
+        p,
+        y,
+        n_rows=X_rated.shape[0],
+        feature=feature,
+        sample_weight=sample_weight,
+        l2=l2,
+        loss=loss,
+        prior_mean=prior_mean,
+        needs_penalty=method == "ridge",
+        who=who,
+    )
+    ids = _per_row(rated_ids, "rated_ids", problem)
+    shown_ratings = None if ratings is None else _per_row(ratings, "ratings", problem)
+    shown_titles = None if titles is None else _per_row(np.asarray(titles, dtype=object), "titles", problem)
+    other = ids != item_id
+    left_out = not other.all()
+    kept = np.flatnonzero(other & (problem.weight > 0))
+    if not len(kept):
+        raise DataError(
+            f"{who} has rated nothing but {noun} {item_id!r} itself: nothing else explains its score"
+        )
+    if len(kept) < len(ids):
+        X_rated, ids, problem = X_rated[kept], ids[kept], problem.rows(kept)
+    _, first, line, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
+
+    def summed(values: Array) -> Array:
+        return np.bincount(line, weights=values, minlength=len(first)).astype(np.float64, copy=False)
+
+    n = len(kept)
+    result: dict[str, Any]
+    if method == "paper":
+        rated, wanted, _ = rows_with_background(p, problem, X_rated, x_wanted, None, 0.0)
+        paper = paper_influence(rated, wanted, problem.weight)
+        J = paper.influence[0]
+        impact = J * problem.target
+        result = {
+            "rest": 0.0,
+            "resolved_score": float(impact.sum()),
+            "rank": paper.rank,
+            "condition": paper.condition,
+        }
+    else:
+        rated, wanted, problem = rows_with_background(
+            p, problem, X_rated, x_wanted, X_background, background_weight
+        )
+        solution = resolve(problem, rated)
+        gain = solution.gain(wanted.slope)[0]
+        pull = rated.slope @ solution.coefficients
+        J = gain * problem.weight
+        impact = J * (solution.curvature * pull + solution.residual)
+        result = {
+            "rest": float(wanted.rest[0]),
+            "resolved_score": float(wanted.rest[0] + wanted.slope[0] @ solution.coefficients),
+            "background": None if X_background is None else float(impact[n:].sum()),
+        }
+        if problem.prior_mean is not None:
+            mean = problem.prior_mean
+            spread = problem.weight * solution.curvature * (rated.slope @ mean)
+            result["prior"] = float(wanted.slope[0] @ mean - gain @ spread)
+    if shown_ratings is not None:
+        shown_ratings = shown_ratings[kept]
+        # The mean, where an item was rated repeatedly; otherwise the ratings in their own type.
+        repeated = len(first) < n
+        shown_ratings = summed(shown_ratings.astype(np.float64)) / count if repeated else shown_ratings[first]
+    return Explanation(
+        user_id=user_id,
+        item_id=item_id,
+        item_ids=ids[first],
+        influence=summed(J[:n]),
+        impact=summed(impact[:n]),
+        score=float(wanted.rest[0] + wanted.slope[0] @ problem.start),
+        ratings=shown_ratings,
+        titles=None if shown_titles is None else shown_titles[kept][first],
+        title=title,
+        method=method,
+        loss=loss,
+        left_out=left_out,
+        noun=noun,
+        backend=backend,
+        **result,
+    )
+
+
+def _per_row(values: Any, name: str, problem: UserProblem) -> npt.NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape != problem.target.shape:
+        raise DataError(
+            f"{name} must have shape {problem.target.shape}, one entry per rated row, got {array.shape}"
+        )
+    return array
