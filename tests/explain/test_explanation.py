@@ -52,9 +52,7 @@ def test_background_rows_are_ordinary_rows_of_target_zero(planted, loss):
     everything = sparse.vstack([X, wanted], format="csr")
     y_all, weight = np.r_[y, np.zeros(20)], np.r_[np.ones(8), np.full(20, 0.4)]
     long = explain(case, everything, y_all, wanted, loss=loss, sample_weight=weight)
-    np.testing.assert_allclose(
-        np.sort(short.influence), np.sort(long.influence[long.item_ids < 8]), atol=1e-10
-    )
+    np.testing.assert_allclose(np.sort(short.influence), np.sort(long.influence[long.item_ids < 8]), atol=1e-10)
     assert short.background == pytest.approx(long.impact[long.item_ids >= 8].sum(), abs=1e-10)
     scores = resolved_scores(
         case.p, X, y, wanted, feature=1, loss=loss, X_background=wanted, background_weight=np.full(20, 0.4)

@@ -48,9 +48,7 @@ def test_weights_prior_mean_and_penalty_per_factor(planted, oracle, loss, n):
     np.testing.assert_allclose(
         influence(case.p, X, y, wanted, **options), judge.influence(y, wanted), atol=TOLERANCE[loss]
     )
-    np.testing.assert_allclose(
-        resolved_scores(case.p, X, y, wanted, **options), judge.scores(y, wanted), atol=1e-6
-    )
+    np.testing.assert_allclose(resolved_scores(case.p, X, y, wanted, **options), judge.scores(y, wanted), atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -211,6 +209,7 @@ def bad(**change):
         (bad(method="svd"), "method must be"),
         (bad(X_wanted=sparse.csr_matrix((1, 7))), "X_wanted has 7 columns for 43 features"),
         (bad(X_wanted=np.ones(43)), "must be two-dimensional"),
+        (bad(X_wanted=sparse.csr_array(np.ones((2, 43)))[0]), "must be two-dimensional"),
         (bad(X_wanted=np.full((1, 43), np.inf)), "X_wanted: row 0 holds NaN or an infinite value"),
         (bad(prior_mean=[0.0]), "prior_mean of the user must have shape"),
     ],

@@ -104,9 +104,7 @@ def test_text_shows_twenty_and_never_cuts_a_title():
 
 
 def test_titles_missing_and_unprintable():
-    why = make(
-        titles=np.array([None, float("nan"), "a\nb\u202ec\x00d\ud800"], dtype=object), impact=[3.0, 2.0, 1.0]
-    )
+    why = make(titles=np.array([None, float("nan"), "a\nb\u202ec\x00d\ud800"], dtype=object), impact=[3.0, 2.0, 1.0])
     lines = repr(why).splitlines()
     assert [line.split("  ")[-1] for line in lines[10:13]] == ["0", "1", "a b c d"]
     why.to_html(standalone=True).encode()
@@ -273,9 +271,7 @@ def test_importing_and_reading_needs_no_matplotlib():
     assert "pip install 'factorec[cli]'" in run.stdout
 
 
-@pytest.mark.parametrize(
-    ("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("html", b"<!DOCTYPE")]
-)
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("html", b"<!DOCTYPE")])
 def test_save(tmp_path, suffix, start):
     if suffix != "html":
         pytest.importorskip("matplotlib")

@@ -32,9 +32,7 @@ def users(draw):
     rows[np.arange(n + m), 1 + np.arange(n + m)] = 1
     rows[:, -3:] = draw(hnp.arrays(np.float32, (n + m, 3), elements=st.sampled_from([0, 0, 1, -0.5])))
     loss = draw(st.sampled_from(["squared", "logistic"]))
-    targets = (
-        st.sampled_from([0.0, 1.0]) if loss == "logistic" else st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
-    )
+    targets = st.sampled_from([0.0, 1.0]) if loss == "logistic" else st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
     options = {
         "sample_weight": draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.25, 1.0, 1.0, 3.0]))),
         "loss": loss,
@@ -75,9 +73,7 @@ def test_influence_is_the_derivative_of_the_resolved_score(user, data):
     else:
         high[k] += step
     J = influence(p, X, y, wanted, **options)[:, k]
-    slope = (
-        resolved_scores(p, X, high, wanted, **options) - resolved_scores(p, X, low, wanted, **options)
-    ) / step
+    slope = (resolved_scores(p, X, high, wanted, **options) - resolved_scores(p, X, low, wanted, **options)) / step
     tolerance = 1e-9 if options["loss"] == "squared" else 3e-3
     np.testing.assert_allclose(J, slope, atol=tolerance * scale(J), rtol=tolerance)
 
@@ -89,9 +85,7 @@ def test_the_order_of_the_ratings_does_not_matter(user, random):
     order = np.array(random.sample(range(len(y)), len(y)))
     shuffled = options | {"sample_weight": options["sample_weight"][order]}
     J = influence(p, X, y, wanted, **options)
-    np.testing.assert_allclose(
-        influence(p, X[order], y[order], wanted, **shuffled), J[:, order], atol=1e-8 * scale(J)
-    )
+    np.testing.assert_allclose(influence(p, X[order], y[order], wanted, **shuffled), J[:, order], atol=1e-8 * scale(J))
 
 
 @settings(max_examples=100, deadline=None)
@@ -118,9 +112,7 @@ def test_ridge_shrinks_to_the_published_formula(user):
 def test_lists_give_what_each_gives(several):
     for p, X, y, wanted, options in several:
         one = influence(p, X, y, wanted, **options)
-        listed = {
-            name: [value, value] for name, value in options.items() if name not in ("loss", "prior_mean")
-        }
+        listed = {name: [value, value] for name, value in options.items() if name not in ("loss", "prior_mean")}
         rest = {name: options[name] for name in ("loss", "prior_mean")}
         for J in influence(p, [X, X], [y, y], [wanted, wanted], **listed, **rest):
             np.testing.assert_allclose(J, one, atol=1e-11 * scale(one))

@@ -23,8 +23,6 @@ def make_frame(columns: Mapping[str, npt.NDArray[Any]], backend: str | None) -> 
     if backend not in _BACKENDS:
         raise DataError(f"backend must be one of {', '.join(_BACKENDS)} (and installed), got {backend!r}")
     # Object arrays become lists, so that each backend finds the type by itself.
-    data = {
-        name: values.tolist() if values.dtype.kind in "OUS" else values for name, values in columns.items()
-    }
+    data = {name: values.tolist() if values.dtype.kind in "OUS" else values for name, values in columns.items()}
     kind: Any = backend
     return nw.from_dict(data, backend=kind).to_native()

@@ -66,10 +66,7 @@ def to_html(why: Explanation, *, standalone: bool, n: int) -> str:
         *(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in scores(why)),
         "</table>",
         "<table>",
-        *(
-            f'<tr><td class="n">{signed(part.value)}</td><td>{escape(part.words)}</td></tr>'
-            for part in parts(why)
-        ),
+        *(f'<tr><td class="n">{signed(part.value)}</td><td>{escape(part.words)}</td></tr>' for part in parts(why)),
         "</table>",
         _table(why, scale, 0, min(n, total)),
     ]

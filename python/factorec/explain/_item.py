@@ -84,9 +84,7 @@ def explain_item(
     left_out = not other.all()
     kept = np.flatnonzero(other & (problem.weight > 0))
     if not len(kept):
-        raise DataError(
-            f"{who} has rated nothing but {noun} {item_id!r} itself: nothing else explains its score"
-        )
+        raise DataError(f"{who} has rated nothing but {noun} {item_id!r} itself: nothing else explains its score")
     if len(kept) < len(ids):
         X_rated, ids, problem = X_rated[kept], ids[kept], problem.rows(kept)
     _, first, line, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
@@ -108,9 +106,7 @@ def explain_item(
             "condition": paper.condition,
         }
     else:
-        rated, wanted, problem = rows_with_background(
-            p, problem, X_rated, x_wanted, X_background, background_weight
-        )
+        rated, wanted, problem = rows_with_background(p, problem, X_rated, x_wanted, X_background, background_weight)
         solution = resolve(problem, rated)
         gain = solution.gain(wanted.slope)[0]
         pull = rated.slope @ solution.coefficients
@@ -152,7 +148,5 @@ def explain_item(
 def _per_row(values: Any, name: str, problem: UserProblem) -> npt.NDArray[Any]:
     array = np.asarray(values)
     if array.shape != problem.target.shape:
-        raise DataError(
-            f"{name} must have shape {problem.target.shape}, one entry per rated row, got {array.shape}"
-        )
+        raise DataError(f"{name} must have shape {problem.target.shape}, one entry per rated row, got {array.shape}")
     return array

@@ -77,17 +77,13 @@ def _draw(ax: Axes, why: Explanation, n: int, value: str) -> float:
     numbers = [signed(v, digits(values)) for v in values]
     for centre, v, number in zip(centres, values, numbers, strict=True):
         side = 1 if v >= 0 else -1
-        _note(
-            ax, (v, centre), number, (4 * side, 0), ha="left" if side > 0 else "right", size=8.5, color=_INK
-        )
+        _note(ax, (v, centre), number, (4 * side, 0), ha="left" if side > 0 else "right", size=8.5, color=_INK)
     low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
     share = (0.1 + 0.085 * max(map(len, numbers))) / _BARS
     room = share * ((high - low) or 1.0) / (1 - share * ((low < 0) + (high > 0)))
     ax.set_xlim(low - room * (low < 0), high + room * (high > 0 or low == 0))
 
-    per_unit = (
-        "" if value == "impact" else ("" if unit(why).startswith("label") else " per unit of the rating")
-    )
+    per_unit = "" if value == "impact" else ("" if unit(why).startswith("label") else " per unit of the rating")
     ax.set_xlabel(f"{value} on the score ({unit(why)}{per_unit})", color=_FAINT, size=9.5, labelpad=6)
     ax.axvline(0, color=_INK, linewidth=0.8, zorder=3)
     ax.grid(axis="x", color=_GRID, linewidth=0.8, zorder=0)
@@ -165,8 +161,6 @@ def _subtitle(why: Explanation, n: int) -> str:
     else:
         score = f"score {why.score:.2f}"
     total = len(why.impact)
-    shown = (
-        f"all {count(why, total)} rated" if total <= n else f"the {n} strongest of {count(why, total)} rated"
-    )
+    shown = f"all {count(why, total)} rated" if total <= n else f"the {n} strongest of {count(why, total)} rated"
     formula = "  ·  published formula" if why.method == "paper" else ""
     return f"{clean(score)}  ·  {shown}{formula}"

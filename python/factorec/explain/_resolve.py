@@ -80,9 +80,7 @@ class UserProblem:
         if loss == "logistic" and not ((target >= 0) & (target <= 1)).all():
             row = int(np.flatnonzero((target < 0) | (target > 1))[0])
             raise DataError(f"y[{row}] = {target[row]:g} of {who}: with loss='logistic' targets are 1 or 0")
-        weight = (
-            np.ones(n_rows) if sample_weight is None else _vector(sample_weight, n_rows, "sample_weight", who)
-        )
+        weight = np.ones(n_rows) if sample_weight is None else _vector(sample_weight, n_rows, "sample_weight", who)
         if (weight < 0).any():
             raise DataError(f"sample_weight of {who} is negative in row {int(np.argmax(weight < 0))}")
         penalty = _own_penalty(p, int(feature), l2) if needs_penalty else np.zeros(k)
@@ -179,9 +177,7 @@ def rows_with_background(
         m = background.shape[0]
         weight = np.asarray(background_weight, dtype=np.float64)
         if weight.shape not in ((), (m,)) or not np.isfinite(weight).all() or (weight < 0).any():
-            raise DataError(
-                "background_weight must be one number, or one per background row, finite and >= 0"
-            )
+            raise DataError("background_weight must be one number, or one per background row, finite and >= 0")
         blocks.append(background)
         names.append("X_background")
         problem = replace(
@@ -235,8 +231,6 @@ def resolved_scores(
         loss=loss,
         prior_mean=prior_mean,
     )
-    rated, wanted, problem = rows_with_background(
-        p, problem, X_rated, X_wanted, X_background, background_weight
-    )
+    rated, wanted, problem = rows_with_background(p, problem, X_rated, X_wanted, X_background, background_weight)
     vector = resolve(problem, rated).coefficients
     return wanted.rest + wanted.slope @ vector

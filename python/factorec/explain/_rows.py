@@ -54,13 +54,11 @@ class OwnVectorRows:
 
 def as_rows(X: Any, n_features: int, name: str) -> sparse.csr_matrix:
     """`X` as CSR of full width, checked."""
-    if not sparse.issparse(X) and np.ndim(X) != 2:
+    if np.ndim(X) != 2:
         raise DataError(f"{name} must be two-dimensional, one row per example, got {np.ndim(X)} dimension(s)")
     rows: sparse.csr_matrix = X if getattr(X, "format", None) == "csr" else sparse.csr_matrix(X)
     if rows.shape[1] != n_features:
-        raise DataError(
-            f"{name} has {rows.shape[1]} columns for {n_features} features: give rows of full width"
-        )
+        raise DataError(f"{name} has {rows.shape[1]} columns for {n_features} features: give rows of full width")
     return rows
 
 

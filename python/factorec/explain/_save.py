@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._atomic import atomic_file
 from ..errors import DataError
 from ._html import to_html
 from ._plot import figure
@@ -35,21 +34,6 @@ def save(why: Explanation, path: Path, n: int, value: str) -> Path:
         content = buffer.getvalue()
     else:
         raise DataError(f"cannot write {path}: the suffix must be .png, .svg or .html")
-    _write(path, content)
+    with atomic_file(path) as file:
+        file.write(content)
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files private
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

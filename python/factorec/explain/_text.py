@@ -31,9 +31,7 @@ def to_text(why: Explanation, n: int = 20) -> str:
     ]
     if total > n:
         lines.append(f"  … and {total - n:,} more")
-    return "\n".join(
-        [*lines, "", *textwrap.wrap(legend(why), 96, initial_indent="  ", subsequent_indent="  ")]
-    )
+    return "\n".join([*lines, "", *textwrap.wrap(legend(why), 96, initial_indent="  ", subsequent_indent="  ")])
 
 
 def _table(why: Explanation, n: int) -> list[str]:

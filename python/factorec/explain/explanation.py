@@ -120,10 +120,7 @@ class Explanation:
     def contributions(self) -> npt.NDArray[Any]:
         """One line per rated item, largest ``|impact|`` first, as a structured array."""
         columns = self._columns()
-        dtype = [
-            (name, values.dtype if values.dtype.kind in "biuf" else object)
-            for name, values in columns.items()
-        ]
+        dtype = [(name, values.dtype if values.dtype.kind in "biuf" else object) for name, values in columns.items()]
         lines = np.empty(len(self.impact), dtype=dtype)
         for name, values in columns.items():
             lines[name] = values

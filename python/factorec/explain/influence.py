@@ -15,9 +15,7 @@ from ._rows import Array, Parameters, as_rows, own_vector_rows
 
 __all__ = ["influence"]
 
-_CHUNK_ROWS = (
-    32_768  # rows of many users taken apart at once: bounds memory, spreads the cost of each numpy call
-)
+_CHUNK_ROWS = 32_768  # rows of many users taken apart at once: bounds memory, spreads the cost of each numpy call
 
 
 @overload
