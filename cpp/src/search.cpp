@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "exclusion.hpp"
 #include "factorec/parallel.hpp"
 #include "kernels/kernels.hpp"
 #include "packing.hpp"
@@ -17,8 +18,9 @@ namespace {
 constexpr std::int64_t kMaxBlock = 240;                 // queries that share one pass over the items
 constexpr std::int64_t kBlockBytes = 768 << 10;         // of packed queries and candidates: they stay in the L2 cache,
 constexpr std::int64_t kTileBytes = 128 << 10;          // with a tile of items
+constexpr std::int64_t kMaxTile = 64;                   // panels
 constexpr std::int64_t kLargeBytes = 32 << 20;          // for very long lists: as many queries as fit into this
-constexpr std::int64_t kMultiplyAddsPerThread = 1 << 18;  // less is not worth waking a thread up
+constexpr std::int64_t kMultiplyAddsPerThread = 1 << 21;  // less is not worth waking a thread up
 
 // How a search is cut into units: a block of queries times a segment of the items.
 struct Plan {
@@ -56,7 +58,7 @@ Plan make_plan(const PackedItems& items, std::int64_t n_queries, std::int64_t n,
   const std::int64_t most = std::max<std::int64_t>(1, items.n_items / (8 * plan.n_best + 8 * kPanelItems));
   plan.segment = ceil_div(panels, std::min(wanted, most));
   plan.n_segments = ceil_div(panels, plan.segment);
-  plan.tile = std::clamp<std::int64_t>(kTileBytes / (std::max<std::int64_t>(items.n_factors, 1) * kPanelItems * floats), 1, 64);
+  plan.tile = std::clamp<std::int64_t>(kTileBytes / (std::max<std::int64_t>(items.n_factors, 1) * kPanelItems * floats), 1, kMaxTile);
   return plan;
 }
 
@@ -66,6 +68,7 @@ struct Workspace {
   std::vector<float> scores;
   std::vector<std::uint32_t> positions;
   std::vector<TopCandidates> candidates;
+  std::vector<ExcludedItems> excluded;
   std::vector<std::uint64_t> scratch;
 };
 
@@ -106,32 +109,49 @@ class Unit {
     workspace_.scores.resize(block * capacity);
     workspace_.positions.resize(block * capacity);
     workspace_.candidates.resize(block);
+    workspace_.excluded.resize(block);
     for (std::int64_t group = 0; group < n_groups_; ++group) {
       const std::int64_t first = n * group / n_groups_, last = n * (group + 1) / n_groups_;
       pack_rows(queries_, begin + first, begin + last, normalise_, "queries",
                 workspace_.queries.data() + first * items_.n_factors, last - first);
     }
-    for (std::int64_t i = 0; i < n; ++i)
-      workspace_.candidates[static_cast<std::size_t>(i)].start(
-          workspace_.scores.data() + i * plan_.capacity, workspace_.positions.data() + i * plan_.capacity, plan_.n_best,
-          items_.n_items, filter_.exclude ? ExcludedItems(*filter_.exclude, begin + i) : ExcludedItems(),
-          first_position);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      workspace_.candidates[at].start(workspace_.scores.data() + at * capacity,
+                                      workspace_.positions.data() + at * capacity, plan_.n_best, items_.n_items);
+      if (filter_.exclude) workspace_.excluded[at] = ExcludedItems(*filter_.exclude, begin + i, first_position);
+    }
+  }
+
+  // The excluded items of the queries [first, last) in the panels [panel, tile_end), as the kernel takes them; null if
+  // there are none.
+  const std::uint32_t* mark_excluded(std::int64_t first, std::int64_t last, std::int64_t panel, std::int64_t tile_end) {
+    const std::int64_t begin = panel * kPanelItems, end = tile_end * kPanelItems, n = last - first;
+    ExcludedItems* excluded = workspace_.excluded.data() + first;
+    if (std::none_of(excluded, excluded + n, [&](const ExcludedItems& items) { return items.any_before(end); }))
+      return nullptr;
+    std::fill(marks_, marks_ + (tile_end - panel) * n, 0u);
+    for (std::int64_t q = 0; q < n; ++q) excluded[q].mark(begin, end, marks_ + q, n);
+    return marks_;
   }
 
   void scan_tile(std::int64_t first, std::int64_t last, std::int64_t panel, std::int64_t tile_end) {
     TopCandidates* candidates = workspace_.candidates.data() + first;
     const auto n = static_cast<int>(last - first);
-    Candidates accepted[16];
+    Candidates accepted[kMaxScanQueries];
     for (int q = 0; q < n; ++q) accepted[q] = candidates[q].accepted();
     ScanTile tile;
     tile.queries = workspace_.queries.data() + first * items_.n_factors;
     tile.n_factors = items_.n_factors;
     tile.n_queries = n;
     tile.candidates = accepted;
+    const std::uint32_t* marks = mark_excluded(first, last, panel, tile_end);
+    const std::int64_t tile_begin = panel;
     while (panel < tile_end) {
       tile.panels = items_.panels + panel * kPanelItems * items_.n_factors;
       tile.offsets = items_.offsets + panel * kPanelItems;
       tile.allowed = filter_.allowed ? filter_.allowed + panel : nullptr;
+      tile.excluded = marks ? marks + (panel - tile_begin) * n : nullptr;
       tile.first_position = static_cast<std::uint32_t>(panel * kPanelItems);
       tile.n_panels = tile_end - panel;
       panel += kernels_.scan(tile);
@@ -154,6 +174,7 @@ class Unit {
   Workspace& workspace_;
   Control& control_;
   std::int64_t n_groups_ = 0;
+  std::uint32_t marks_[kMaxTile * kMaxScanQueries];
 };
 
 void fill_up(const SearchOutput& output, std::int64_t query, std::int64_t count) {

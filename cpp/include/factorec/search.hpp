@@ -3,8 +3,8 @@
 // The score of (query q, item i) is one chain of fused multiply-adds in float32 over the factors 0, 1, ..., d - 1
 // started at +0, then plus the item's offset. It does not depend on how the work is cut, so neither do results:
 // the same bits for any batch, block and thread count, and at every SIMD level that has a fused instruction.
-// Items are ordered by (score descending, position ascending). A score that is NaN, which only intermediate
-// overflow can make, never enters a list.
+// Items are ordered by (score descending, position ascending). A score that is NaN, which only an
+// overflow on the way makes, and only without fused instructions, never enters a list.
 #pragma once
 
 #include <cstdint>

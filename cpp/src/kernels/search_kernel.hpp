@@ -1,7 +1,7 @@
 // What a search kernel must offer; see search_kernel.inc.
 //
-// The kernel computes scores and lets through what reaches a threshold; which items are filtered out
-// (search.cpp) and which of the accepted are kept (selection.cpp) is none of its business.
+// The kernel computes scores and lets through what reaches a threshold and is not marked; which items are marked
+// (exclusion.cpp) and which of the accepted are kept (selection.cpp) is none of its business.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,16 @@ struct Candidates {
 
 inline constexpr std::int64_t kCandidateSlack = 48;
 
+inline constexpr int kMaxScanQueries = 12;  // the highest SearchKernels::max_queries
+inline constexpr std::int64_t kMaxRanked = 192;
+
 // A few queries against a run of panels.
 struct ScanTile {
   const float* queries = nullptr;          // n_factors rows of n_queries floats
   const float* panels = nullptr;
   const float* offsets = nullptr;
-  const std::uint32_t* allowed = nullptr;  // a word per panel, or null
+  const std::uint32_t* allowed = nullptr;   // a bit per item, a word per panel; null: all
+  const std::uint32_t* excluded = nullptr;  // the same for each query: n_queries words per panel; null: none
   std::int64_t n_factors = 0;
   std::int64_t n_panels = 0;
   std::uint32_t first_position = 0;        // of the first item of the first panel
@@ -45,6 +49,10 @@ struct SearchKernels {
 
   // How many of `n` scores are at least `threshold`.
   std::int64_t (*count_at_least)(const float* scores, std::int64_t n, float threshold) = nullptr;
+
+  // The place of each of n <= kMaxRanked scores in descending order, equal ones in the order given. `scores` is
+  // readable and `ranks` writable up to the next multiple of 16.
+  void (*rank)(const float* scores, std::int64_t n, std::int32_t* ranks) = nullptr;
 
   // Moves the candidates with a score of at least `threshold` to the front, order kept; returns their number.
   std::int64_t (*keep_at_least)(float* scores, std::uint32_t* positions, std::int64_t n, float threshold) = nullptr;

@@ -26,8 +26,8 @@ class ItemIndex:
     ordered by score, descending, and by item position where scores are equal. They hold exactly the best
     items under that order, to the bit the same for any number of threads, of queries in a call, and of
     items asked for. (On a CPU without AVX2 each multiply-add rounds twice, so the last bits of scores may
-    differ from those of other CPUs.) A score that is NaN, which needs an overflow on the way, never enters
-    a list.
+    differ from those of other CPUs, and an overflow on the way may make a score NaN: such an item never
+    enters a list.)
 
     Parameters
     ----------

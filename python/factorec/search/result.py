@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ class SearchResult:
     scores: npt.NDArray[np.float32]
     counts: npt.NDArray[np.int64]
 
-    def __iter__(self) -> Iterator[npt.NDArray[np.int64] | npt.NDArray[np.float32]]:
+    def __iter__(self) -> Iterator[Any]:
         yield self.ids
         yield self.scores
 

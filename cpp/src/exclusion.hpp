@@ -1,0 +1,44 @@
+// The items that one query leaves out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "factorec/views.hpp"
+
+namespace factorec {
+
+// Walks one query's excluded items in step with a scan in ascending position.
+class ExcludedItems {
+ public:
+  ExcludedItems() = default;
+
+  // Row `row` of `matrix`, from position `first` on. Throws std::invalid_argument for a column out of range. A row
+  // that is sorted is used where it lies, another is copied.
+  ExcludedItems(const CsrView& matrix, std::int64_t row, std::int64_t first);
+
+  // Whether an item before `position` has not been marked yet.
+  bool any_before(std::int64_t position) const { return next_ < position; }
+
+  // Sets the bits of the next excluded items before `end`: item `first` + 32 w + b is bit b of words[w * stride].
+  void mark(std::int64_t first, std::int64_t end, std::uint32_t* words, std::int64_t stride) {
+    for (; next_ < end; next_ = ++at_ < end_ ? item(at_) : kNone) {
+      const std::int64_t lane = next_ - first;
+      words[(lane >> 5) * stride] |= std::uint32_t{1} << (lane & 31);
+    }
+  }
+
+ private:
+  std::int64_t item(std::int64_t i) const {
+    const auto at = static_cast<std::size_t>(i);
+    return sorted_.empty() ? columns_[at] : sorted_[at];
+  }
+
+  static constexpr std::int64_t kNone = INT64_MAX;
+  IndexView columns_;
+  std::vector<std::int64_t> sorted_;
+  std::int64_t at_ = 0, end_ = 0;
+  std::int64_t next_ = kNone;
+};
+
+}  // namespace factorec
