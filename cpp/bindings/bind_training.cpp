@@ -67,8 +67,9 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
   auto linear_accumulator = py::cast<py::array>(parameters[4]), factors_accumulator = py::cast<py::array>(parameters[5]);
   const ParameterArrays start = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
   const BiasState bias{parameters[0].cast<double>(), parameters[3].cast<double>()};
-  py::gil_scoped_release release;
-  held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias);
+  interruptible([&](Control& control) {
+    held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias, control);
+  });
   return held;
 }
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <stdexcept>
+#include "factorec/parallel.hpp"
 
 namespace factorec {
 namespace {
+
+constexpr std::size_t kRowsPerChunk = 16384;  // of one unit of work
 
 // Entries of one entity inside a field: how many, and whether all are 1.
 struct Inside {
@@ -181,24 +183,32 @@ Grid build_grid(const Rows& rows, const GridFields& fields) {
 }
 
 Schedule build_schedule(const Rows& rows, const Grid* grid, const std::vector<std::int64_t>& order,
-                        const NegativeSampler::Epoch* negatives, std::int64_t per_positive) {
+                        const EpochNegatives* negatives, int n_threads, Control& control) {
   Schedule schedule;
   schedule.n_groups = grid ? grid->n_groups : 1;
   const auto n_groups = static_cast<std::size_t>(schedule.n_groups);
-  const std::int64_t m = negatives ? per_positive : 0;
+  const auto m = static_cast<std::size_t>(negatives ? negatives->per_positive : 0);
 
-  std::vector<std::int32_t> drawn;  // (len(order), m)
+  std::vector<std::int32_t> drawn(order.size() * m, -1);  // (len(order), m); -1: none
   if (negatives) {
     const RowBlock& users = rows.blocks.front();
-    drawn.reserve(order.size() * static_cast<std::size_t>(m));
-    for (std::int64_t row : order)
-      for (std::int64_t j = 0; j < m; ++j)
-        drawn.push_back(static_cast<std::int32_t>(negatives->draw(users.entity(row), row, j)));
+    const std::size_t n_chunks = (order.size() + kRowsPerChunk - 1) / kRowsPerChunk;
+    parallel_for(static_cast<std::int64_t>(n_chunks), n_threads, control, [&](std::int64_t chunk, int) {
+      const std::size_t begin = static_cast<std::size_t>(chunk) * kRowsPerChunk;
+      for (std::size_t i = begin; i < std::min(begin + kRowsPerChunk, order.size()); ++i) {
+        const std::int64_t row = order[i];
+        if (negatives->target[static_cast<std::size_t>(row)] != 1.0f) continue;
+        for (std::size_t j = 0; j < m; ++j)
+          drawn[i * m + j] = static_cast<std::int32_t>(
+              negatives->draws.draw(users.entity(row), row, static_cast<std::int64_t>(j)));
+      }
+    });
   }
 
   // Calls emit(block, row, negative item or -1) for every row in order, its negatives right after it.
   const auto walk = [&](auto&& emit) {
     for (std::size_t i = 0; i < order.size(); ++i) {
+      if (i % kRowsPerChunk == 0) control.throw_if_stopped();
       const auto row = static_cast<std::size_t>(order[i]);
       const std::size_t base =
           grid ? grid->first_deal.group[static_cast<std::size_t>(grid->first[row])] * n_groups : 0;
@@ -206,9 +216,9 @@ Schedule build_schedule(const Rows& rows, const Grid* grid, const std::vector<st
         return grid ? base + grid->second_deal.group[static_cast<std::size_t>(second)] : 0;
       };
       emit(block_of(grid ? grid->second[row] : 0), order[i], -1);
-      for (std::int64_t j = 0; j < m; ++j) {
-        const std::int32_t item = drawn[i * static_cast<std::size_t>(m) + static_cast<std::size_t>(j)];
-        if (item < 0) continue;  // the user has seen every item
+      for (std::size_t j = 0; j < m; ++j) {
+        const std::int32_t item = drawn[i * m + j];
+        if (item < 0) continue;
         emit(block_of(grid ? grid->second_of_item[static_cast<std::size_t>(item)] : 0), order[i], item);
       }
     }

@@ -111,7 +111,8 @@ struct GatheredRows {
 
 class Trainer::State {
  public:
-  State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias)
+  State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
+        Control& control)
       : data_(std::move(data)), options_(options), kernels_(kernels().training), bias_(bias) {
     check(start);
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
@@ -127,11 +128,11 @@ class Trainer::State {
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder));
     place_features(by_row);
     fill_table(start);
-    if (!data_.negatives) schedule(0);
+    if (!data_.negatives) schedule(0, control);
   }
 
   PassSums epoch(std::uint64_t number, Control& control) {
-    if (data_.negatives || (!grid_ && options_.shuffle)) schedule(number);
+    if (data_.negatives || (!grid_ && options_.shuffle)) schedule(number, control);
     const CounterRng order = rng().fork(kBlockOrder).fork(number);
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
     const auto n_groups = static_cast<std::size_t>(schedule_.n_groups);
@@ -277,17 +278,18 @@ class Trainer::State {
     prefetch_ = data_.rows.n_features * table_.stride * 4 > (std::int64_t{1} << 20);
   }
 
-  void schedule(std::uint64_t epoch) {
+  void schedule(std::uint64_t epoch, Control& control) {
     std::vector<std::int64_t> shuffled;
     if (!grid_ && options_.shuffle) {
       shuffled = order_;
       shuffle(shuffled, rng().fork(kRowOrder).fork(epoch));
     }
     const std::vector<std::int64_t>& order = shuffled.empty() ? order_ : shuffled;
-    std::optional<NegativeSampler::Epoch> draws;
-    if (data_.negatives) draws = data_.negatives->epoch(epoch);
-    schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, draws ? &*draws : nullptr,
-                               data_.negatives ? data_.negatives->per_positive() : 0);
+    std::optional<EpochNegatives> negatives;
+    if (data_.negatives)
+      negatives = {data_.negatives->epoch(epoch), data_.negatives->per_positive(), data_.target};
+    schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, negatives ? &*negatives : nullptr,
+                               options_.n_threads, control);
     if (pairs_) gather_pairs();
   }
 
@@ -307,8 +309,9 @@ class Trainer::State {
                        item < 0 ? data_.target[row] : 0.0f};
       if (!data_.weight.empty()) pair_weights_[i] = data_.weight[row];
     }
-    schedule_.row = {};
-    schedule_.negative_item = {};
+    // Not `= {}`, which assigns an empty list and keeps the memory.
+    std::vector<std::int64_t>().swap(schedule_.row);
+    std::vector<std::int32_t>().swap(schedule_.negative_item);
   }
 
   std::int64_t block_begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
@@ -492,8 +495,9 @@ class Trainer::State {
   std::vector<GradientSums> gradient_sums_;  // one per block of a round, then the merged one
 };
 
-Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias)
-    : state_(std::make_unique<State>(std::move(data), options, start, bias)) {}
+Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
+                 Control& control)
+    : state_(std::make_unique<State>(std::move(data), options, start, bias, control)) {}
 Trainer::~Trainer() = default;
 PassSums Trainer::epoch(std::uint64_t number, Control& control) { return state_->epoch(number, control); }
 BiasState Trainer::copy_to(const ParameterArrays& arrays) const { return state_->copy_to(arrays); }

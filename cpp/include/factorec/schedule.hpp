@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "factorec/control.hpp"
 #include "factorec/rows.hpp"
 #include "factorec/sampling.hpp"
 
@@ -64,9 +66,16 @@ struct Grid {
 // Builds the grid: 8 groups a side below 2^20 rows, else 16.
 Grid build_grid(const Rows& rows, const GridFields& fields);
 
-// Groups `order` (row numbers) by block, keeping their order inside each. With `negatives`, each row is followed
-// by its negatives, each in the block of its own item. `grid` null: one block.
+// The negatives of one epoch, for the rows of target 1.
+struct EpochNegatives {
+  NegativeSampler::Epoch draws;
+  std::int64_t per_positive = 0;
+  std::span<const float> target;
+};
+
+// Groups `order` (row numbers) by block, keeping their order inside each. With `negatives`, each positive row is
+// followed by its own, each in the block of its item. `grid` null: one block.
 Schedule build_schedule(const Rows& rows, const Grid* grid, const std::vector<std::int64_t>& order,
-                        const NegativeSampler::Epoch* negatives, std::int64_t per_positive);
+                        const EpochNegatives* negatives, int n_threads, Control& control);
 
 }  // namespace factorec

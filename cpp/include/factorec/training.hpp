@@ -54,7 +54,8 @@ struct TrainingData {
 class Trainer {
  public:
   // Checks everything (std::invalid_argument) and copies the parameters into the working table.
-  Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias);
+  Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
+          Control& control);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
