@@ -39,12 +39,29 @@ def explain_item(
     noun: str = "item",
     backend: str | None = None,
 ) -> Explanation:
-    """Explain one score.
+    """Explain one score of one user.
 
-    Parameters are those of :func:`factorec.explain.influence` and of :class:`Explanation`, and
+    The impact of rated item k on the score of the wanted item i, in units of the score, is
+
+    ``impact_ik = J_ik (S_k h_k'p + r_k)``
+
+    with ``J`` as in `influence`, ``p`` the re-solved vector, ``r_k`` the slope of the loss (target - prediction) and
+    ``S_k`` its curvature there. Impacts and what does not depend on the vector sum to the re-solved score.
 
     Parameters
     ----------
+    p, feature, sample_weight, l2, loss, method, prior_mean
+        As in `influence`.
+    X_rated : csr_matrix of shape (n_rated, n_features)
+        The user's rows that the model was trained on.
+    y : array-like of shape (n_rated,)
+        Their targets.
+    x_wanted : csr_matrix of shape (1, n_features)
+        The row whose score is to be explained.
+    item_id : object
+        The item of that row.
+    user_id, title, noun, backend
+        As in `Explanation`.
     rated_ids : array-like of shape (n_rated,)
         The item of each rated row. Rows of `item_id` itself are left out; repeated rows of one item sum to
         one line.
@@ -54,6 +71,27 @@ def explain_item(
         Rows of the user with every item not rated, target 0: for a model trained with ``negatives``.
     background_weight : float or array-like of shape (m,)
         ``negatives * (summed weight of the user's positives) / m``.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    DataError
+        If nothing but the item itself is rated, and wherever `influence` raises.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from types import SimpleNamespace
+    >>> from scipy.sparse import csr_matrix
+    >>> factors = np.array([[0.2, 0], [1, 0], [0, 1], [0.9, 0.1]])
+    >>> p = SimpleNamespace(bias=3.5, linear=np.zeros(4), factors=factors)
+    >>> X = csr_matrix([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
+    >>> why = explain_item(p, X[:2], [4, 3], X[2:], feature=0, rated_ids=["Heat", "Big"], item_id="Ronin", l2=1.0)
+    >>> why.rest, why.impact, why.resolved_score
+    (3.5, array([ 0.225, -0.025]), 3.7)
     """
     if method not in ("ridge", "paper"):
         raise DataError(f"method must be 'ridge' or 'paper', got {method!r}")
@@ -64,7 +102,7 @@ def explain_item(
     x_wanted = as_rows(x_wanted, n_features, "x_wanted")
     if x_wanted.shape[0] != 1:
         raise DataError(f"x_wanted must be one row, got {x_wanted.shape[0]}")
-    who = "the user" if user_id is None else f"user {user_id!r}"
+    who = "the user" if user_id is None else f"user {_shown(user_id)}"
     problem = UserProblem.check(
         p,
         y,
@@ -84,7 +122,7 @@ def explain_item(
     left_out = not other.all()
     kept = np.flatnonzero(other & (problem.weight > 0))
     if not len(kept):
-        raise DataError(f"{who} has rated nothing but {noun} {item_id!r} itself: nothing else explains its score")
+        raise DataError(f"{who} has rated nothing but {noun} {_shown(item_id)} itself: nothing else explains its score")
     if len(kept) < len(ids):
         X_rated, ids, problem = X_rated[kept], ids[kept], problem.rows(kept)
     _, first, line, count = np.unique(ids, return_index=True, return_inverse=True, return_counts=True)
@@ -150,3 +188,8 @@ def _per_row(values: Any, name: str, problem: UserProblem) -> npt.NDArray[Any]:
     if array.shape != problem.target.shape:
         raise DataError(f"{name} must have shape {problem.target.shape}, one entry per rated row, got {array.shape}")
     return array
+
+
+def _shown(given: Any) -> str:
+    """Write an id as the user would; numpy's scalars name their type."""
+    return repr(given.item() if isinstance(given, np.generic) else given)

@@ -206,10 +206,10 @@ def resolved_scores(
 ) -> Array:
     """Scores of one user's wanted rows with the user's vector re-solved: what explanations explain.
 
-    Parameters are those of :func:`factorec.explain.influence`, and
-
     Parameters
     ----------
+    p, X_rated, y, X_wanted, feature, sample_weight, l2, loss, prior_mean
+        As in `influence`.
     X_background : csr_matrix, optional
         Rows that join the solve with target 0: the items not rated, for a model trained with negatives.
     background_weight : float or ndarray
@@ -218,6 +218,22 @@ def resolved_scores(
     Returns
     -------
     ndarray of shape (n_wanted,), float64
+        Raw scores: ratings, or log-odds.
+
+    Raises
+    ------
+    DataError
+        Wherever `influence` raises.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from scipy.sparse import csr_matrix
+    >>> factors = np.array([[0.2, 0], [1, 0], [0, 1], [0.9, 0.1]])
+    >>> p = SimpleNamespace(bias=3.5, linear=np.zeros(4), factors=factors)
+    >>> X = csr_matrix([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]])
+    >>> resolved_scores(p, X[:2], [4, 3], X, feature=0, l2=1.0)
+    array([3.75, 3.25, 3.7 ])
     """
     X_rated = as_rows(X_rated, p.factors.shape[0], "X_rated")
     X_wanted = as_rows(X_wanted, p.factors.shape[0], "X_wanted")

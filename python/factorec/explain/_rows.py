@@ -88,6 +88,14 @@ def pair_rows(x_query: sparse.csr_matrix, X_items: sparse.csr_matrix) -> sparse.
     Returns
     -------
     csr_matrix of shape (n_items, n_features)
+
+    Examples
+    --------
+    >>> user = sparse.csr_matrix([[0, 1, 0, 0]])
+    >>> items = sparse.csr_matrix([[0, 0, 1, 0], [0, 0, 0, 1]])
+    >>> pair_rows(user, items).toarray()
+    array([[0., 1., 1., 0.],
+           [0., 1., 0., 1.]])
     """
     n_query = x_query.nnz
     lengths = np.diff(X_items.indptr) + n_query

@@ -73,7 +73,28 @@ class Explanation:
     contributions : ndarray of shape (n_items,)
         Structured: item_id, title, rating, influence, impact; largest ``|impact|`` first.
     gap : float
-        ``score - resolved_score``: how far the explanation is from the model's own score.
+        ``score - resolved_score``: how far the explanation is from the model's own score. NaN for ``method="paper"``
+        on a classifier: that formula predicts a label, the model log-odds.
+
+    Examples
+    --------
+    >>> Explanation("ann", 7, item_ids=[1, 2], titles=["Heat", "Big"], title="Ronin", ratings=[5, 2], noun="film",
+    ...             influence=[0.4, 0.1], impact=[0.5, -0.05], rest=3.5, score=4.0, resolved_score=3.95)
+    Why “Ronin” for user ann?
+    <BLANKLINE>
+      score of the model    4.000
+      score explained here  3.950, gap +0.050
+    <BLANKLINE>
+      +3.500  without the ratings: general level, this user's own, this film's own
+      +0.500  1 of the 2 films rated speak for it
+      −0.050  1 of the 2 films rated speak against it
+    <BLANKLINE>
+      impact  influence  rating  film
+      +0.500     +0.400       5  Heat
+      −0.050     +0.100       2  Big
+    <BLANKLINE>
+      Impact: how much of the score comes from the rating of that film. Influence: how far the score
+      would move if that rating were one point higher.
     """
 
     user_id: Any

@@ -100,7 +100,7 @@ def influence(
     method : {"ridge", "paper"}
         "ridge" is the formula above. "paper" is the published one, for a squared loss without penalty:
         ``J = A A_R^+`` with ``A = [V, w]`` (by SVD; least norm where the user rated fewer items than there
-        are columns).
+        are columns). V holds the slopes ``h``, w the rest of each score but the bias and the user's own weight.
     prior_mean : array-like of shape (n_factors,), optional
         What the penalty draws the user's vector to; 0 by default.
 
