@@ -2,16 +2,40 @@
 
 Train a factorization machine on a table of interactions, get the exact top n items of every user, and see why
 each was recommended.
+
+>>> import factorec as fr
+>>> data = fr.datasets.make_planted_fm(200, 50, 5000, target="real", seed=0)
+>>> rec = fr.Recommender(fr.FMRegressor(n_factors=8, random_state=0)).fit(data.table)
+>>> rec.recommend([0, 1], n=3).counts
+array([3, 3])
 """
 
 from __future__ import annotations
 
+import importlib as _importlib
 import os as _os
+from typing import TYPE_CHECKING
 
 from . import _core
-from .search import ItemIndex, SearchResult
 
-__all__ = ["ItemIndex", "SearchResult"]
+if TYPE_CHECKING:
+    from . import datasets, encoding, errors, explain, fm, formats, metrics, search, sinks
+    from ._model_file import load
+    from ._recommendations import Recommendations
+    from .encoding import Encoder
+    from .errors import (
+        DataError,
+        DatasetUnavailableError,
+        DivergenceError,
+        FactorecError,
+        FormatError,
+        NotFittedError,
+        UnknownIdError,
+    )
+    from .explain import Explanation, influence
+    from .fm import FMClassifier, FMParameters, FMRegressor
+    from .recommender import Recommender
+    from .search import ItemIndex, SearchResult
 
 _level = _os.environ.get("FACTOREC_SIMD")
 if _level:
@@ -21,3 +45,70 @@ if _level:
         raise ImportError(f"FACTOREC_SIMD: {error}") from None
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "DatasetUnavailableError",
+    "DivergenceError",
+    "Encoder",
+    "Explanation",
+    "FMClassifier",
+    "FMParameters",
+    "FMRegressor",
+    "FactorecError",
+    "FormatError",
+    "ItemIndex",
+    "NotFittedError",
+    "Recommendations",
+    "Recommender",
+    "SearchResult",
+    "UnknownIdError",
+    "datasets",
+    "encoding",
+    "errors",
+    "explain",
+    "fm",
+    "formats",
+    "influence",
+    "load",
+    "metrics",
+    "search",
+    "sinks",
+]
+
+# Imported on first use: `import factorec` alone must not wait for scipy and scikit-learn.
+_MODULES = {"datasets", "encoding", "errors", "explain", "fm", "formats", "metrics", "search", "sinks"}
+_HOMES = {
+    "DataError": "errors",
+    "DatasetUnavailableError": "errors",
+    "DivergenceError": "errors",
+    "Encoder": "encoding",
+    "Explanation": "explain",
+    "FMClassifier": "fm",
+    "FMParameters": "fm",
+    "FMRegressor": "fm",
+    "FactorecError": "errors",
+    "FormatError": "errors",
+    "ItemIndex": "search",
+    "NotFittedError": "errors",
+    "Recommendations": "_recommendations",
+    "Recommender": "recommender",
+    "SearchResult": "search",
+    "UnknownIdError": "errors",
+    "influence": "explain",
+    "load": "_model_file",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return _importlib.import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value: object = getattr(_importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__ + ["__version__"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +149,30 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._encoded(self._learn(X))
 
+    def set_vocabularies(self, vocabularies: Mapping[str, Vocabulary]) -> Encoder:
+        """Take the ids from elsewhere, as from a file, in place of `fit`.
+
+        Parameters
+        ----------
+        vocabularies : dict of str to Vocabulary
+            By block: ``"user"``, the context columns, ``"item"``; none empty.
+
+        Returns
+        -------
+        Encoder
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If a block is missing, unknown or without ids.
+        """
+        columns = self._columns()
+        if set(vocabularies) != set(columns) or not all(map(len, vocabularies.values())):
+            raise DataError(f"vocabularies with at least one id are needed for exactly {', '.join(columns)}")
+        self._lay_out({block: IdField(str(name), vocabularies[block]) for block, name in columns.items()})
+        return self
+
     def encode(self, X: Any) -> EncodedTable:
         """Encode interactions as blocks, the form in which training sets are kept.
 
@@ -270,6 +294,10 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             vocabulary, index = Vocabulary.from_values(values, name=name)
             fields[block] = IdField(name, vocabulary)
             indices.append(index)
+        self._lay_out(fields)
+        return indices
+
+    def _lay_out(self, fields: dict[str, IdField]) -> None:
         stops = np.cumsum([field.n_columns for field in fields.values()]).tolist()
         starts = [0, *stops[:-1]]
         self.fields_ = fields
@@ -279,7 +307,6 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         }
         self.n_features_ = stops[-1]
         self.n_query_features_ = starts[-1]
-        return indices
 
     def _encoded(self, indices: list[npt.NDArray[np.int64]]) -> EncodedTable:
         blocks = []

@@ -37,6 +37,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
     solver_state_: SolverState
     n_features_in_: int
+    _validation_rows: npt.NDArray[np.int64]
 
     def fit(
         self,
@@ -263,6 +264,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         order = np.random.default_rng([seed, 2]).permutation(n_rows)
         held = np.zeros(n_rows, bool)
         held[order[:n_held]] = True
+        # For callers that keep a history: these rows were seen, but not learned from.
+        self._validation_rows = np.flatnonzero(held)
         return problem.take(np.flatnonzero(~held)), problem.take(np.flatnonzero(held))
 
     def _seed(self, going_on: bool) -> int:

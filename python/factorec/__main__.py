@@ -1,0 +1,5 @@
+"""``python -m factorec``: the command ``factorec``."""
+
+from .cli import main
+
+main()

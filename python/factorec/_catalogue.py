@@ -1,0 +1,43 @@
+"""What the caller's own tables say about items: titles, and which library they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from ._interactions import read_column
+from .encoding import Vocabulary
+from .errors import DataError
+
+__all__ = ["read_titles", "table_kind"]
+
+
+def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray[np.object_] | None:
+    """Titles by item position; an item that the table lacks has its id as title. None if `title` is None."""
+    position = items.index(read_column(table, item, "items"))
+    known = position >= 0
+    counts = np.bincount(position[known], minlength=len(items))
+    if (counts > 1).any():
+        twice = items.ids[int(np.argmax(counts > 1))]
+        raise DataError(f"items: id {twice!r} stands in more than one row; give one row per item")
+    if title is None:
+        return None
+    try:
+        texts = read_column(table, title, "items")
+    except DataError as error:
+        raise DataError(f"{error}; title= names the column with titles, title=None takes none") from None
+    titles = items.ids.astype(str).astype(object)
+    titles[position[known]] = [str(text) for text in texts[known].tolist()]
+    return titles
+
+
+def table_kind(table: Any) -> str:
+    """The kind of table: "pandas", "polars", "pyarrow", or "dict" for all others."""
+    try:
+        kind = nw.get_native_namespace(nw.from_native(table, eager_only=True)).__name__
+    except TypeError:
+        return "dict"
+    return kind if kind in ("pandas", "polars", "pyarrow") else "dict"

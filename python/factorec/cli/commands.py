@@ -1,0 +1,146 @@
+"""What the commands ``train``, ``evaluate``, ``recommend`` and ``explain`` do."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import FMClassifier, FMRegressor, Recommender, load
+from .._atomic import atomic_file
+from .._ranking import Request
+from ..encoding.tables import column, column_names
+from ..errors import DataError
+from ..sinks import open_sink
+from ._console import console, epochs, errors, print_table, track
+from ._tables import parse_id, read_table
+
+__all__ = ["evaluate", "explain", "recommend", "train"]
+
+
+def train(
+    table: Path,
+    model: Path,
+    *,
+    classifier: bool,
+    settings: dict[str, Any],
+    columns: dict[str, Any],
+    items: Path | None,
+    validation: Path | None,
+    history: bool,
+) -> None:
+    """Fit a recommender on a table and save it."""
+    if not model.parent.is_dir():  # before the work, not after it
+        raise FileNotFoundError(2, "no such folder", str(model.parent))
+    estimator = (FMClassifier if classifier else FMRegressor)(verbose=int(errors.is_terminal), **settings)
+    rec = Recommender(estimator, **columns)
+    rows = read_table(table)
+    began = time.perf_counter()
+    rec.fit(
+        rows,
+        items=None if items is None else read_table(items),
+        validation=None if validation is None else read_table(validation),
+    )
+    took = time.perf_counter() - began
+    rec.estimator_.verbose = rec.estimator.verbose = 0
+    epochs(rec.estimator_.history_)
+    rec.save(model, history=history)
+    n_users, n_items = len(rec.encoder_.users_), len(rec.encoder_.items_)
+    console.print(
+        f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}"
+    )
+
+
+def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
+    """Print, and write as JSON, how a model does on held-out rows."""
+    judged = load(model).evaluate(read_table(table), n=n)
+    if judged.points:
+        print_table(["metric", "model"], [[name, f"{value:.4f}"] for name, value in judged.points.items()])
+    if judged.ranking:
+        print_table(
+            ["metric", "model", "popularity"],
+            [[name, f"{value:.4f}", f"{judged.popularity[name]:.4f}"] for name, value in judged.ranking.items()],
+        )
+    console.print(
+        f"{judged.n_rows:,} rows; lists of {judged.n_users:,} users; not known to the model: "
+        f"{judged.n_cold_users:,} users, {judged.n_cold_items:,} items"
+    )
+    if out is not None:
+        # JSON has no NaN: a metric that is not defined (AUC of one class) is null.
+        text = json.dumps(_without_nan(judged.to_dict()), indent=2, allow_nan=False)
+        with atomic_file(out) as file:
+            file.write((text + "\n").encode())
+
+
+def recommend(
+    model: Path,
+    out: Path,
+    *,
+    user_texts: list[str] | None,
+    users: Path | None,
+    items: Path | None,
+    exclude: Path | None,
+    n: int,
+    exclude_seen: bool,
+    unknown: str,
+    batch_size: int,
+) -> None:
+    """Stream lists to a file."""
+    rec = load(model)
+    vocabulary = rec.encoder_.users_
+    if user_texts and users is not None:
+        raise DataError("give --user or --users, not both")
+    if user_texts:
+        asked = np.array([parse_id(text, vocabulary.ids, "user") for text in user_texts], dtype=vocabulary.ids.dtype)
+    elif users is not None:
+        asked = column(read_table(users), rec.user)
+    else:
+        asked = vocabulary.ids
+    left_out = None
+    if exclude is not None:
+        table = read_table(exclude)
+        left_out = table if rec.user in column_names(table) else column(table, rec.item)
+    request = Request.read(
+        rec,
+        asked,
+        n,
+        items=None if items is None else column(read_table(items), rec.item),
+        exclude=left_out,
+        exclude_seen=exclude_seen,
+        unknown=unknown,
+    )
+    began, lines = time.perf_counter(), 0
+    with open_sink(out) as sink, track("recommending", len(asked)) as progress:
+        for batch in request.batches(batch_size):
+            sink.write(batch.to_columns())
+            lines += int(batch.counts.sum())
+            progress.advance(progress.task_ids[0], len(batch))
+    took = time.perf_counter() - began
+    console.print(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {out}")
+
+
+def explain(model: Path, user_text: str, item_text: str | None, method: str, noun: str, out: Path | None) -> None:
+    """Print, and save as a picture or page, why an item got its score."""
+    rec = load(model)
+    user = parse_id(user_text, rec.encoder_.users_.ids, "user")
+    if item_text is not None:
+        item = parse_id(item_text, rec.encoder_.items_.ids, "item")
+    else:
+        first = rec.recommend([user], n=1)
+        if not first.counts[0]:
+            raise DataError(f"user {user!r} has seen every item; name one with --item")
+        item = first.item_ids[0, 0]
+    why = rec.explain(user, item, method="paper" if method == "paper" else "ridge", noun=noun)
+    print(why)
+    if out is not None:
+        why.save(out)
+        console.print(f"[dim]written to {out}[/dim]")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
