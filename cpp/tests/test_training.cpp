@@ -64,7 +64,8 @@ class Reference {
     std::iota(order.begin(), order.end(), 0);
     if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {});
     if (fields_) grid_ = build_grid(p_.random.rows, *fields_);
-    schedule_ = build_schedule(p_.random.rows, fields_ ? &grid_ : nullptr, order, nullptr, 0);
+    Control control;
+    schedule_ = build_schedule(p_.random.rows, fields_ ? &grid_ : nullptr, order, nullptr, 1, control);
   }
 
   void epoch() {
@@ -215,8 +216,8 @@ Model<float> train(const Problem& problem, std::int64_t k, int n_threads) {
   TrainingOptions options = problem.options;
   options.n_threads = n_threads;
   TrainingData data{problem.random.rows, problem.target, problem.weight, problem.l2_linear, problem.l2_factors, {}, {}};
-  Trainer trainer(std::move(data), options, arrays, model.bias);
   Control control;
+  Trainer trainer(std::move(data), options, arrays, model.bias, control);
   for (std::uint64_t epoch = 0; epoch < 2; ++epoch) trainer.epoch(epoch, control);
   CHECK(trainer.finite());
   model.bias = trainer.copy_to(arrays);
