@@ -82,7 +82,7 @@ class Unit {
 
   // Returns false when stopped.
   bool scan(std::int64_t begin, std::int64_t end, std::int64_t first_panel, std::int64_t last_panel) {
-    prepare(begin, end, first_panel * kPanelItems);
+    if (!prepare(begin, end, first_panel * kPanelItems)) return false;
     const std::int64_t n = end - begin;
     for (std::int64_t panel = first_panel; panel < last_panel; panel += plan_.tile) {
       const std::int64_t tile_end = std::min(panel + plan_.tile, last_panel);
@@ -100,7 +100,7 @@ class Unit {
   }
 
  private:
-  void prepare(std::int64_t begin, std::int64_t end, std::int64_t first_position) {
+  bool prepare(std::int64_t begin, std::int64_t end, std::int64_t first_position) {
     const std::int64_t n = end - begin;
     n_groups_ = ceil_div(n, kernels_.max_queries);  // of nearly equal size: a kernel is slow on few queries
     const auto block = static_cast<std::size_t>(plan_.block);
@@ -116,11 +116,13 @@ class Unit {
                 workspace_.queries.data() + first * items_.n_factors, last - first);
     }
     for (std::int64_t i = 0; i < n; ++i) {
+      if (control_.stop()) return false;  // a row of excluded items may be long
       const auto at = static_cast<std::size_t>(i);
       workspace_.candidates[at].start(workspace_.scores.data() + at * capacity,
                                       workspace_.positions.data() + at * capacity, plan_.n_best, items_.n_items);
       if (filter_.exclude) workspace_.excluded[at] = ExcludedItems(*filter_.exclude, begin + i, first_position);
     }
+    return true;
   }
 
   // The excluded items of the queries [first, last) in the panels [panel, tile_end), as the kernel takes them; null if

@@ -1,135 +1,141 @@
+#include "factorec/search.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "check.hpp"
+#include "factorec/cpu.hpp"
 #include "factorec/rng.hpp"
-#include "factorec/search.hpp"
-#include "levels.hpp"
 
 using namespace factorec;
-using factorec::testing::at_each_level;
 
 namespace {
 
-struct Case {
+struct Problem {
   std::int64_t n_queries, n_items, n_factors;
-  std::vector<float> queries, items, offsets;
+  std::vector<float> queries, vectors, offsets;
+  std::vector<std::int32_t> indptr{0}, indices;  // excluded
 
-  Case(std::int64_t n_queries, std::int64_t n_items, std::int64_t n_factors, double step = 0)
-      : n_queries(n_queries), n_items(n_items), n_factors(n_factors) {
-    const CounterRng rng(static_cast<std::uint64_t>(n_items * 1000 + n_factors));
-    // A `step` puts the values on a lattice, so that many scores tie.
-    const auto draw = [&](std::uint64_t stream, std::int64_t n) {
-      std::vector<float> values;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const double value = rng.fork(stream).normal(i);
-        values.push_back(static_cast<float>(step > 0 ? std::round(value / step) * step : value));
-      }
-      return values;
+  // `levels` > 0: values are whole numbers in [0, levels), so that scores tie.
+  Problem(std::int64_t queries_, std::int64_t items, std::int64_t factors, int levels, std::uint64_t seed)
+      : n_queries(queries_), n_items(items), n_factors(factors) {
+    const CounterRng rng(seed);
+    std::uint64_t counter = 0;
+    const auto draw = [&](std::vector<float>& to, std::int64_t n) {
+      for (std::int64_t i = 0; i < n; ++i, ++counter)
+        to.push_back(levels ? static_cast<float>(rng.below(levels, counter)) : static_cast<float>(rng.normal(counter)));
     };
-    queries = draw(0, n_queries * n_factors);
-    items = draw(1, n_items * n_factors);
-    offsets = draw(2, n_items);
+    draw(queries, n_queries * n_factors);
+    draw(vectors, n_items * n_factors);
+    draw(offsets, n_items);
+    for (std::int64_t query = 0; query < n_queries; ++query) {
+      for (std::int64_t item = 0; item < n_items; ++item)
+        if (rng.uniform(++counter) < 0.2) indices.push_back(static_cast<std::int32_t>(item));
+      indptr.push_back(static_cast<std::int32_t>(indices.size()));
+    }
   }
 
-  // The definition: one chain of fused multiply-adds, then the offset.
+  CsrView exclude() const {
+    return {{indptr.data(), indptr.size()}, {indices.data(), indices.size()}, {}, n_items};
+  }
+
+  bool excluded(std::int64_t query, std::int64_t item) const {
+    return std::binary_search(indices.begin() + indptr[query], indices.begin() + indptr[query + 1], item);
+  }
+
+  // The definition of a score.
   float score(std::int64_t query, std::int64_t item) const {
-    float sum = 0;
-    for (std::int64_t j = 0; j < n_factors; ++j)
-      sum = std::fma(queries[query * n_factors + j], items[item * n_factors + j], sum);
-    return sum + offsets[item];
+    float sum = 0.0f;
+    for (std::int64_t k = 0; k < n_factors; ++k) {
+      const float a = queries[query * n_factors + k], b = vectors[item * n_factors + k];
+      sum = active_level() == SimdLevel::baseline ? a * b + sum : std::fma(a, b, sum);
+    }
+    return sum + (offsets[item] + 0.0f);
   }
 };
 
-struct Found {
+struct Lists {
   std::vector<std::int64_t> ids, counts;
   std::vector<float> scores;
 };
 
-Found run(const Case& c, std::int64_t n, int n_threads, const SearchFilter& filter = {}) {
-  std::vector<float> panels(static_cast<std::size_t>(n_panels(c.n_items) * kPanelItems * c.n_factors));
-  std::vector<float> padded(static_cast<std::size_t>(n_panels(c.n_items) * kPanelItems));
-  Control control;
-  pack_items({c.items.data(), c.n_items, c.n_factors}, c.offsets, false, panels.data(), padded.data(), n_threads, control);
-  const auto size = static_cast<std::size_t>(c.n_queries * n);
-  Found found{std::vector<std::int64_t>(size), std::vector<std::int64_t>(static_cast<std::size_t>(c.n_queries)),
-              std::vector<float>(size)};
-  search({panels.data(), padded.data(), c.n_items, c.n_factors}, {c.queries.data(), c.n_queries, c.n_factors}, false,
-         filter, {found.ids.data(), found.scores.data(), found.counts.data(), n}, n_threads, control);
-  return found;
+Lists run(const Problem& problem, std::int64_t n, int n_threads, Control& control) {
+  std::vector<float> panels(n_panels(problem.n_items) * kPanelItems * problem.n_factors);
+  std::vector<float> offsets(n_panels(problem.n_items) * kPanelItems);
+  pack_items({problem.vectors.data(), problem.n_items, problem.n_factors}, problem.offsets, false, panels.data(),
+             offsets.data(), n_threads, control);
+  Lists lists;
+  lists.ids.resize(problem.n_queries * n);
+  lists.scores.resize(problem.n_queries * n);
+  lists.counts.resize(problem.n_queries);
+  const CsrView exclude = problem.exclude();
+  search({panels.data(), offsets.data(), problem.n_items, problem.n_factors},
+         {problem.queries.data(), problem.n_queries, problem.n_factors}, false, {&exclude, nullptr},
+         {lists.ids.data(), lists.scores.data(), lists.counts.data(), n}, n_threads, control);
+  return lists;
 }
 
-// Promise 1 where the level has a fused instruction: the n best by (score, position), to the bit.
-template <class Allowed>
-void check_exact(const Case& c, std::int64_t n, const Found& found, Allowed&& allowed) {
-  for (std::int64_t query = 0; query < c.n_queries; ++query) {
-    std::vector<std::int64_t> order;
-    for (std::int64_t item = 0; item < c.n_items; ++item)
-      if (allowed(query, item)) order.push_back(item);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int64_t a, std::int64_t b) { return c.score(query, a) > c.score(query, b); });
-    const auto count = std::min(n, static_cast<std::int64_t>(order.size()));
-    CHECK_EQUAL(found.counts[query], count);
+void check_exact(const Problem& problem, std::int64_t n, int n_threads) {
+  Control control;
+  const Lists lists = run(problem, n, n_threads, control);
+  for (std::int64_t query = 0; query < problem.n_queries; ++query) {
+    std::vector<std::int64_t> expected;
+    std::vector<float> scores(problem.n_items);
+    for (std::int64_t item = 0; item < problem.n_items; ++item) {
+      scores[item] = problem.score(query, item);
+      if (!problem.excluded(query, item)) expected.push_back(item);
+    }
+    std::stable_sort(expected.begin(), expected.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+    const auto count = std::min<std::int64_t>(n, static_cast<std::int64_t>(expected.size()));
+    CHECK_EQUAL(lists.counts[query], count);
     for (std::int64_t i = 0; i < n; ++i) {
-      CHECK_EQUAL(found.ids[query * n + i], i < count ? order[i] : -1);
-      const float expected = i < count ? c.score(query, order[i]) : -std::numeric_limits<float>::infinity();
-      CHECK_EQUAL(found.scores[query * n + i], expected);
+      CHECK_EQUAL(lists.ids[query * n + i], i < count ? expected[i] : -1);
+      CHECK_EQUAL(lists.scores[query * n + i], i < count ? scores[expected[i]] : -std::numeric_limits<float>::infinity());
     }
   }
 }
 
 }  // namespace
 
-FACTOREC_TEST(search, the_n_best_to_the_bit) {
-  at_each_level([] {
-    if (active_level() == SimdLevel::baseline) return;
-    for (const std::int64_t n_items : {1, 31, 32, 33, 700})
-      for (const std::int64_t n_factors : {1, 3, 64, 65})
-        for (const double step : {0.0, 1.0}) {
-          const Case c(7, n_items, n_factors, step);
-          for (const int n_threads : {1, 2})
-            check_exact(c, 20, run(c, 20, n_threads), [](std::int64_t, std::int64_t) { return true; });
-        }
-  });
+FACTOREC_TEST(search, lists_are_exact_at_every_level) {
+  const SimdLevel before = active_level();
+  for (const SimdLevel level : available_levels()) {
+    pin_level(name(level));
+    for (const int levels : {0, 1, 3}) {
+      for (const std::int64_t n : {1, 10, 100, 400, 2000}) {
+        check_exact(Problem(25, 1000, 9, levels, 1), n, 1);
+        check_exact(Problem(13, 777, 33, levels, 2), n, 3);
+      }
+      check_exact(Problem(0, 10, 3, levels, 3), 5, 2);
+      check_exact(Problem(3, 0, 3, levels, 3), 5, 2);
+      check_exact(Problem(3, 50, 0, levels, 3), 5, 2);
+      check_exact(Problem(2, 90'000, 24, levels, 4), 50, 4);  // split over items
+    }
+  }
+  pin_level(name(before));
 }
 
-FACTOREC_TEST(search, the_baseline_differs_by_rounding_only) {
-  const Case c(5, 300, 64);
-  std::vector<Found> found;
-  at_each_level([&] { found.push_back(run(c, 10, 1)); });
-  for (const Found& level : found)
-    for (std::size_t i = 0; i < level.scores.size(); ++i) CHECK_NEAR(level.scores[i], found[0].scores[i], 1e-4);
-}
-
-FACTOREC_TEST(search, filters_leak_nothing) {
-  const Case c(3, 200, 8);
-  const std::vector<std::int32_t> indptr{0, 3, 3, 203};
-  std::vector<std::int32_t> excluded{199, 0, 7};
-  for (std::int32_t item = 0; item < 200; ++item) excluded.push_back(item);
-  const CsrView exclude{{indptr.data(), 4}, {excluded.data(), excluded.size()}, {}, 200};
-  std::vector<std::uint32_t> allowed(7, 0x0f0f0f0fu);
-  const auto allows = [&](std::int64_t query, std::int64_t item) {
-    if (query == 2 || (query == 0 && (item == 199 || item == 0 || item == 7))) return false;
-    return ((allowed[item / 32] >> (item % 32)) & 1u) != 0;
-  };
-  at_each_level([&] {
-    if (active_level() == SimdLevel::baseline) return;
-    check_exact(c, 150, run(c, 150, 2, {&exclude, allowed.data()}), allows);
-  });
+FACTOREC_TEST(search, a_stop_ends_it) {
+  const Problem problem(40, 500, 8, 0, 5);
+  Control control;
+  control.request_stop();
+  CHECK_THROWS(Interrupted, run(problem, 10, 1, control), "interrupted");
+  CHECK_THROWS(Interrupted, run(problem, 10, 2, control), "interrupted");
 }
 
 FACTOREC_TEST(search, bad_input_is_named) {
-  Case c(2, 40, 4);
-  const std::vector<std::int32_t> indptr{0, 0, 1}, columns{40};
-  const CsrView exclude{{indptr.data(), 3}, {columns.data(), 1}, {}, 40};
-  CHECK_THROWS(std::invalid_argument, run(c, 5, 1, {&exclude, nullptr}), "40");
-  c.items[9] = NAN;
-  CHECK_THROWS(std::invalid_argument, run(c, 5, 1), "2");
-  c.items[9] = 0;
-  c.queries[5] = INFINITY;
-  CHECK_THROWS(std::invalid_argument, run(c, 5, 1), "1");
+  Control control;
+  Problem problem(3, 40, 2, 0, 6);
+  problem.indices[5] = 40;
+  CHECK_THROWS(std::invalid_argument, run(problem, 3, 1, control), "has item 40, outside 0..39");
+  problem = Problem(3, 40, 2, 0, 6);
+  problem.queries[3] = std::nanf("");
+  CHECK_THROWS(std::invalid_argument, run(problem, 3, 1, control), "queries[1, 1] is NaN");
+  problem = Problem(3, 40, 2, 0, 6);
+  problem.vectors[79] = std::numeric_limits<float>::infinity();
+  CHECK_THROWS(std::invalid_argument, run(problem, 3, 1, control), "vectors[39, 1] is infinite");
 }

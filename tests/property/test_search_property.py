@@ -86,9 +86,7 @@ def test_search_is_exact(problem, n_jobs):
         out |= ~allowed
     if removed is not None:
         out |= removed
-    brute_force.assert_result(
-        result, brute_force.top_n(brute_force.scores(queries, vectors, offsets), n, out), n
-    )
+    brute_force.assert_result(result, brute_force.top_n(brute_force.scores(queries, vectors, offsets), n, out), n)
 
 
 @given(problem=problems())

@@ -85,13 +85,9 @@ def test_all_filters_together(problem, share, as_mask):
     allowed, removed = rng.random(N_ITEMS) < share, rng.random(N_ITEMS) < 0.3
     out = seen | ~allowed | removed
     items, exclude_items = (
-        (allowed, removed)
-        if as_mask
-        else (rng.permutation(np.flatnonzero(allowed)), np.flatnonzero(removed).repeat(2))
+        (allowed, removed) if as_mask else (rng.permutation(np.flatnonzero(allowed)), np.flatnonzero(removed).repeat(2))
     )
-    result = index.search(
-        queries, 40, exclude=sparse.csr_array(seen), items=items, exclude_items=exclude_items
-    )
+    result = index.search(queries, 40, exclude=sparse.csr_array(seen), items=items, exclude_items=exclude_items)
     brute_force.assert_result(result, brute_force.top_n(scores, 40, out), 40)
 
 

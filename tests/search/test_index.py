@@ -118,9 +118,7 @@ def test_scores_do_not_depend_on_the_batch(rng):
     brute_force.assert_same(whole, index.search(queries, 50, n_jobs=2))
     for size in (1, 7, 100):
         parts = [index.search(queries[at : at + size], 50) for at in range(0, 300, size)]
-        joined = SearchResult(
-            *(np.concatenate([getattr(p, k) for p in parts]) for k in ("ids", "scores", "counts"))
-        )
+        joined = SearchResult(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("ids", "scores", "counts")))
         brute_force.assert_same(whole, joined)
 
 
@@ -155,9 +153,7 @@ def test_overflow_ranks_infinities_and_drops_nan(pinned, level):
     pinned(level)
     vectors = np.array([[1e30, 1e30], [1e30, -1e30], [-1e30, -1e30], [1, 1]], np.float32)
     result = ItemIndex(vectors).search(np.array([[1e30, 1e30]], np.float32), 4)
-    ids, scores = (
-        ([0, 3, 2, -1], [np.inf, 2e30]) if level == "baseline" else ([0, 1, 3, 2], [np.inf, np.inf, 2e30])
-    )
+    ids, scores = ([0, 3, 2, -1], [np.inf, 2e30]) if level == "baseline" else ([0, 1, 3, 2], [np.inf, np.inf, 2e30])
     np.testing.assert_array_equal(result.ids[0], ids)
     scores += [-np.inf] * (4 - len(scores))
     np.testing.assert_array_equal(result.scores[0], np.array(scores, np.float32))
@@ -202,9 +198,7 @@ def test_the_index_keeps_no_view_of_its_input(rng):
 def normalised(vectors):
     wide = vectors.astype(np.float64)
     norms = np.sqrt((wide * wide).sum(axis=1))
-    return np.divide(wide, norms[:, None], out=np.zeros_like(wide), where=norms[:, None] > 0).astype(
-        np.float32
-    )
+    return np.divide(wide, norms[:, None], out=np.zeros_like(wide), where=norms[:, None] > 0).astype(np.float32)
 
 
 def test_cosine(rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -104,9 +105,7 @@ def test_searches_of_one_index_in_several_threads():
     index, queries = ItemIndex(rng.standard_normal((5000, 16))), rng.standard_normal((200, 16))
     expected = index.search(queries, 20, n_jobs=1)
     results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(index.search(queries, 20, n_jobs=2))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: results.append(index.search(queries, 20, n_jobs=2))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,6 +129,7 @@ print(json.dumps([peak() - loaded, result.ids.nbytes + result.scores.nbytes + re
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps freed memory")
 @pytest.mark.parametrize(
     ("n_queries", "n_items"), [(20_000, 20_000), pytest.param(100_000, 100_000, marks=pytest.mark.slow)]
 )

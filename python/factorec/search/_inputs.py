@@ -19,9 +19,7 @@ Csr = tuple[npt.NDArray[Any], npt.NDArray[Any], None, int]
 def _as_float32(values: Any, name: str) -> npt.NDArray[np.float32]:
     array = np.asarray(values)
     if array.dtype not in (np.float32, np.float64):
-        raise DataError(
-            f"{name} has dtype {array.dtype}; give float32, or float64, which is rounded to float32"
-        )
+        raise DataError(f"{name} has dtype {array.dtype}; give float32, or float64, which is rounded to float32")
     with np.errstate(over="ignore"):  # what becomes infinite is reported by the core, with its position
         return np.ascontiguousarray(array, dtype=np.float32)
 
@@ -58,9 +56,7 @@ def as_rows(given: Any, name: str, shape: tuple[int, int]) -> Csr:
     if not sparse.issparse(given):
         raise DataError(f"{name} must be a scipy sparse matrix of shape {shape}, got {type(given).__name__}")
     if matrix.ndim != 2 or matrix.shape != shape:
-        raise DataError(
-            f"{name} has shape {matrix.shape}, expected {shape}: a row per query, a column per item"
-        )
+        raise DataError(f"{name} has shape {matrix.shape}, expected {shape}: a row per query, a column per item")
     csr: Any = matrix if matrix.format == "csr" else matrix.tocsr()
     indptr, indices = np.ascontiguousarray(csr.indptr), np.ascontiguousarray(csr.indices)
     return indptr, indices, None, shape[1]
@@ -70,9 +66,7 @@ def item_mask(items: Any, name: str, n_items: int) -> npt.NDArray[np.bool_]:
     """Return a mask over items from a mask or from positions, in any order, repeated or not."""
     array = np.asarray(items)
     if array.ndim != 1:
-        raise DataError(
-            f"{name} has {array.ndim} dimensions, expected 1: item positions, or a mask over items"
-        )
+        raise DataError(f"{name} has {array.ndim} dimensions, expected 1: item positions, or a mask over items")
     if array.dtype == np.bool_:
         if len(array) != n_items:
             raise DataError(f"{name} is a mask of {len(array)} entries for {n_items} items")
@@ -80,9 +74,7 @@ def item_mask(items: Any, name: str, n_items: int) -> npt.NDArray[np.bool_]:
     if array.size == 0:
         return np.zeros(n_items, dtype=np.bool_)
     if not np.issubdtype(array.dtype, np.integer):
-        raise DataError(
-            f"{name} has dtype {array.dtype}; give integer item positions, or a boolean mask over items"
-        )
+        raise DataError(f"{name} has dtype {array.dtype}; give integer item positions, or a boolean mask over items")
     outside = np.flatnonzero((array < 0) | (array >= n_items))
     if outside.size:
         at = int(outside[0])

@@ -81,9 +81,7 @@ class ItemIndex:
         if metric not in _METRICS:
             raise DataError(f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}")
         if metric == "cosine" and offsets is not None:
-            raise DataError(
-                'offsets have no meaning with metric="cosine"; leave them out or use "inner_product"'
-            )
+            raise DataError('offsets have no meaning with metric="cosine"; leave them out or use "inner_product"')
         matrix = as_matrix(vectors, "vectors")
         self.metric = metric
         self.n_jobs = n_jobs
@@ -93,17 +91,14 @@ class ItemIndex:
             metric == "cosine",
         )
 
-    def _pack(
-        self, vectors: npt.NDArray[np.float32], offsets: npt.NDArray[np.float32] | None, normalise: bool
-    ) -> None:
+    def _pack(self, vectors: npt.NDArray[np.float32], offsets: npt.NDArray[np.float32] | None, normalise: bool) -> None:
         self.n_items, self.n_factors = vectors.shape
+        self._n_threads = resolve_n_jobs(self.n_jobs)  # once: asking for quotas takes longer than one query
         n_panels = -(-self.n_items // _core.PANEL_ITEMS)
         self._panels = _empty_aligned((n_panels, self.n_factors, _core.PANEL_ITEMS))
         self._offsets = _empty_aligned((n_panels * _core.PANEL_ITEMS,))
         try:
-            _core.pack_items(
-                vectors, offsets, normalise, self._panels, self._offsets, resolve_n_jobs(self.n_jobs)
-            )
+            _core.pack_items(vectors, offsets, normalise, self._panels, self._offsets, self._n_threads)
         except ValueError as error:
             raise DataError(str(error)) from None
 
@@ -181,7 +176,7 @@ class ItemIndex:
                 result.ids,
                 result.scores,
                 result.counts,
-                resolve_n_jobs(self.n_jobs if n_jobs is None else n_jobs),
+                self._n_threads if n_jobs is None else resolve_n_jobs(n_jobs),
             )
         except ValueError as error:
             raise DataError(str(error)) from None
