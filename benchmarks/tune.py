@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/tune.py [classifier] [regressor] [negatives] [--settings 100] [--seed 0]
 
-Settings are drawn at random; each is fitted on 90 % of ua.base and judged on the rest. Taken is the best of
-those whose explanations agree with the model (fidelity >= 0.85, see quality.py): a model stopped early
+Settings are drawn at random (for the model with sampled negatives only L2: the rest is FMClassifier's own); each is fitted on 90 % of ua.base and judged on the rest. Taken is the best of
+those whose explanations agree with the model (fidelity >= 0.87, see quality.py): a model stopped early
 predicts as well but is no minimum of anything, and what is re-solved for a user is then another model.
 """
 
@@ -22,7 +22,7 @@ from quality import Interactions, fidelity, movielens, ndcg, with_negatives
 
 N_FACTORS = 64
 NEGATIVES = 8
-FIDELITY = 0.85
+FIDELITY = 0.87  # what is promised is 0.85: another sample of rows moves it by about 0.01
 FINALISTS, FINAL_SEEDS = 10, 3
 
 Setting = dict[str, Any]
@@ -59,28 +59,26 @@ class Search:
 
     judge: Callable[[Interactions, Interactions, Setting, int], Judgement]
     loss: str
-    learning_rate: tuple[float, float]
     l2_linear: tuple[float, float]
     l2_factors: tuple[float, float]
+    learning_rate: tuple[float, float] | None = None
 
     def draw(self, random: np.random.Generator) -> Setting:
         def between(bounds: tuple[float, float]) -> float:
             return float(f"{np.exp(random.uniform(*np.log(bounds))):.2g}")
 
-        return {
-            "n_epochs": int(random.choice([10, 15, 20, 30, 40, 60])),
-            "learning_rate": between(self.learning_rate),
-            "l2_linear": between(self.l2_linear),
-            "l2_factors": between(self.l2_factors),
-            "l2_count_power": float(random.choice([0.0, 0.25, 0.5])),
-            "init_scale": float(random.choice([0.01, 0.02, 0.05])),
-        }
+        setting: Setting = {"l2_linear": between(self.l2_linear), "l2_factors": between(self.l2_factors)}
+        if self.learning_rate is not None:
+            setting["n_epochs"] = int(random.choice([15, 20, 30, 40, 50]))
+            setting["learning_rate"] = between(self.learning_rate)
+            setting["init_scale"] = float(random.choice([0.01, 0.02, 0.05]))
+        return setting
 
 
 SEARCHES = {
-    "classifier": Search(classifier, "log loss", (0.02, 0.2), (0.002, 0.06), (0.02, 0.12)),
-    "regressor": Search(regressor, "RMSE", (0.02, 0.2), (0.002, 0.1), (0.03, 0.2)),
-    "negatives": Search(negatives, "-NDCG@10", (0.02, 0.2), (0.0002, 0.03), (0.002, 0.06)),
+    "classifier": Search(classifier, "log loss", (0.002, 0.06), (0.03, 0.1), (0.03, 0.15)),
+    "regressor": Search(regressor, "RMSE", (0.002, 0.1), (0.04, 0.2), (0.02, 0.15)),
+    "negatives": Search(negatives, "-NDCG@10", (0.0002, 0.03), (0.002, 0.03)),
 }
 
 

@@ -32,6 +32,9 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     """What all factorization machines share: fitting, parameters, raw scores."""
 
     _loss = ""
+    # L2 of linear weights and factors where the parameter is None.
+    _tuned_l2: tuple[float, float]
+    _tuned_l2_negatives: tuple[float, float]
 
     parameters_: FMParameters
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
@@ -204,6 +207,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         check_real("l2_count_power", self.l2_count_power, low=0)
         for name in ("l2_linear", "l2_factors"):
             value = getattr(self, name)
+            if value is None:
+                continue
             for key, one in value.items() if isinstance(value, Mapping) else [(None, value)]:
                 check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
         if self.clip_gradient is not None:
@@ -285,7 +290,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         add_penalties: bool,
     ) -> None:
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals)
+        l2_linear, l2_factors = self._l2(problem)
+        l2 = Regularization(l2_linear, l2_factors, self.l2_count_power, problem.rows, totals)
         if going_on:
             weights, state = self._continue()
         else:
@@ -345,6 +351,14 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         self.solver_state_ = state
         self.history_ = history
         self._set_range(low, high)
+
+    def _l2(self, problem: Problem) -> tuple[Any, Any]:
+        """Both L2 parameters, the tuned ones in the place of None."""
+        linear, factors = self._tuned_l2 if problem.negatives is None else self._tuned_l2_negatives
+        return (
+            linear if self.l2_linear is None else self.l2_linear,
+            factors if self.l2_factors is None else self.l2_factors,
+        )
 
     def _begin(self, problem: Problem, totals: npt.NDArray[np.float64], seed: int) -> tuple[Weights, SolverState]:
         """Random factors where a feature occurs, zeros elsewhere."""
