@@ -39,7 +39,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     l2_bias : float, default=0
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives a value for each field. None: 0.003 and 0.048, or
-        0.005 and 0.01 where negatives are sampled, which multiply the rows of every feature (see Notes).
+        0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature (see Notes).
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -92,7 +92,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
 
     _loss = "logistic"
     _tuned_l2 = (0.003, 0.048)
-    _tuned_l2_negatives = (0.005, 0.01)
+    _tuned_l2_negatives = (0.00062, 0.013)
     classes_: npt.NDArray[Any]
 
     def __init__(
