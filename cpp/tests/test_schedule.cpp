@@ -52,7 +52,7 @@ FACTOREC_TEST(schedule, every_row_once_in_the_block_of_its_columns) {
   std::iota(kept.begin(), kept.end(), 0);
   const Grid grid = build_grid(random.rows, *fields);
   Control control;
-  const Schedule schedule = build_schedule(random.rows, &grid, kept, nullptr, 1, control);
+  const Schedule schedule = build_schedule(random.rows, &grid, kept, nullptr, 2, control);
   CHECK_EQUAL(schedule.size(), 5000);
   CHECK_EQUAL(std::set<std::int64_t>(schedule.row.begin(), schedule.row.end()).size(), 5000u);
   for (std::int32_t block = 0; block < grid.n_groups * grid.n_groups; ++block)
