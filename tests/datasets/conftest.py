@@ -71,12 +71,9 @@ def recbole(original):
         return f"{item}\t{text}\t{year.rstrip(')')}\t{classes}\n"
 
     return {
-        "ml-100k.inter": b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
-        + original["u.data"],
+        "ml-100k.inter": b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + original["u.data"],
         "ml-100k.item": ("item_id:token\t...\n" + "".join(film(*row) for row in films())).encode(),
-        "ml-100k.user": (
-            "user_id:token\t...\n" + "".join("\t".join(map(str, u)) + "\n" for u in users())
-        ).encode(),
+        "ml-100k.user": ("user_id:token\t...\n" + "".join("\t".join(map(str, u)) + "\n" for u in users())).encode(),
     }
 
 

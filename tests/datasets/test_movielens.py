@@ -24,9 +24,7 @@ def assert_same_tables(a, b):
         pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name))
 
 
-def test_every_source_gives_the_same_tables(
-    sandbox, make_zip, original, recbole, tmp_path, monkeypatch, capsys
-):
+def test_every_source_gives_the_same_tables(sandbox, make_zip, original, recbole, tmp_path, monkeypatch, capsys):
     from_zip = load_movielens(path=make_zip(original))
     assert_same_tables(from_zip, load_movielens(path=make_zip(original, "flat.zip", folder="")))
     folder = tmp_path / "unpacked" / "ml-100k"

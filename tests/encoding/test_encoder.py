@@ -22,21 +22,15 @@ TABLES = {
     "dict of lists": lambda columns: dict(columns),
     "dict of arrays": lambda columns: {name: np.array(values) for name, values in columns.items()},
     "dict of series": lambda columns: {name: pd.Series(values) for name, values in columns.items()},
-    "structured": lambda columns: np.rec.fromarrays(
-        [np.array(v) for v in columns.values()], names=list(columns)
-    ),
+    "structured": lambda columns: np.rec.fromarrays([np.array(v) for v in columns.values()], names=list(columns)),
     "pandas": pd.DataFrame,
     "pandas object": lambda columns: pd.DataFrame(columns).astype(object),
     "pandas category": lambda columns: pd.DataFrame(columns).astype("category"),
     "polars": pl.DataFrame,
-    "polars category": lambda columns: pl.DataFrame(columns).with_columns(
-        pl.col(pl.String).cast(pl.Categorical)
-    ),
+    "polars category": lambda columns: pl.DataFrame(columns).with_columns(pl.col(pl.String).cast(pl.Categorical)),
     "pyarrow": pa.table,
     "pyarrow chunks": lambda columns: pa.concat_tables([pa.table(columns)[:2], pa.table(columns)[2:]]),
-    "pyarrow dictionary": lambda columns: pa.table(
-        {k: pa.array(v).dictionary_encode() for k, v in columns.items()}
-    ),
+    "pyarrow dictionary": lambda columns: pa.table({k: pa.array(v).dictionary_encode() for k, v in columns.items()}),
 }
 
 
@@ -131,16 +125,12 @@ def test_unusable_tables_are_named(table, message):
         Encoder().fit(table)
 
 
-@pytest.mark.parametrize(
-    "encoder", [Encoder("a", "a"), Encoder("a", "b", context=["b"]), Encoder(context=["item"])]
-)
+@pytest.mark.parametrize("encoder", [Encoder("a", "a"), Encoder("a", "b", context=["b"]), Encoder(context=["item"])])
 def test_columns_must_differ(encoder):
     with pytest.raises(DataError, match="different columns"):
         encoder.fit({"a": [1], "b": [1], "item": [1], "user_id": [1], "item_id": [1]})
 
 
 def test_ids_of_another_kind_than_in_fit():
-    with pytest.raises(
-        DataError, match="column 'user_id' holds strings, but the ids known there are integers"
-    ):
+    with pytest.raises(DataError, match="column 'user_id' holds strings, but the ids known there are integers"):
         Encoder().fit(COLUMNS).transform({"user_id": ["30"], "item_id": ["a"]})

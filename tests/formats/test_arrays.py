@@ -138,8 +138,6 @@ def test_schema_sizes():
     check_tensors({"offsets": np.zeros(4, np.int64), "ids": np.zeros(3, np.int64)}, schema)
     for sizes in [(4, 4), (0, 0)]:
         with pytest.raises(FormatError, match="has the shape"):
-            check_tensors(
-                {"offsets": np.zeros(sizes[0], np.int64), "ids": np.zeros(sizes[1], np.int64)}, schema
-            )
+            check_tensors({"offsets": np.zeros(sizes[0], np.int64), "ids": np.zeros(sizes[1], np.int64)}, schema)
     with pytest.raises(ValueError, match="not a name"):
         check_tensors({"a": np.zeros(1)}, {"a": TensorSpec("float64", ("n*2",))})

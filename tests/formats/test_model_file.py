@@ -104,9 +104,7 @@ def test_layouts_that_numpy_knows(path):
     got, _ = read(path)
     for name, expected in tensors.items():
         np.testing.assert_array_equal(got[name], expected)
-    model_file.write(
-        path, {"bias": 0.0, "linear": np.zeros(0, "f4"), "factors": np.zeros((0, 4), "f4")}, METADATA
-    )
+    model_file.write(path, {"bias": 0.0, "linear": np.zeros(0, "f4"), "factors": np.zeros((0, 4), "f4")}, METADATA)
     assert read(path)[0]["factors"].shape == (0, 4)
 
 
@@ -118,9 +116,7 @@ def test_same_content_same_bytes(written):
 
 def test_schema_from_metadata(written):
     def schema(metadata):
-        return SCHEMA | {
-            "factors": TensorSpec("float32", ("n_features", metadata["parameters"]["n_factors"]))
-        }
+        return SCHEMA | {"factors": TensorSpec("float32", ("n_features", metadata["parameters"]["n_factors"]))}
 
     assert read(written, schema)[0]["factors"].shape == (11, 4)
 

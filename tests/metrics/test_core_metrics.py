@@ -86,9 +86,7 @@ def test_same_bits_at_every_simd_level(weighted):
     assert set(got[3::2]) <= {got[1]}
 
 
-@pytest.mark.parametrize(
-    "scores", [np.full(5000, 0.25), np.repeat([-0.0, 0.0], 2500), np.linspace(1, 1.0001, 5000)]
-)
+@pytest.mark.parametrize("scores", [np.full(5000, 0.25), np.repeat([-0.0, 0.0], 2500), np.linspace(1, 1.0001, 5000)])
 def test_auc_where_scores_crowd(scores):
     """All equal, the two zeros, and thousands of scores in one exponent."""
     target = np.random.default_rng(1).integers(0, 2, 5000).astype(np.float32)

@@ -27,8 +27,7 @@ def by_ir_measures(ids, relevant, n):
     """Mean over users with a relevant item; a user whose list is empty counts as 0."""
     matrix = relevant.tocoo()
     qrels = [
-        ir_measures.Qrel(str(u), str(i), int(g))
-        for u, i, g in zip(matrix.row, matrix.col, matrix.data, strict=True)
+        ir_measures.Qrel(str(u), str(i), int(g)) for u, i, g in zip(matrix.row, matrix.col, matrix.data, strict=True)
     ]
     run = [
         ir_measures.ScoredDoc(str(user), str(item), float(-rank))
@@ -78,9 +77,7 @@ def test_the_given_order_counts():
 
 
 def test_zeros_negatives_and_duplicates_in_relevance():
-    stored = sp.coo_matrix(
-        ([0.0, -2, 0.5, 0.5, 1, -1], ([0, 0, 0, 0, 0, 0], [0, 1, 2, 2, 3, 3])), shape=(1, 4)
-    )
+    stored = sp.coo_matrix(([0.0, -2, 0.5, 0.5, 1, -1], ([0, 0, 0, 0, 0, 0], [0, 1, 2, 2, 3, 3])), shape=(1, 4))
     clean = sp.csr_matrix([[0, 0, 1.0, 0]])
     ids = np.array([[0, 2, 3, 1]])
     assert ranking_metrics(ids, stored, 4, graded=True) == ranking_metrics(ids, clean, 4, graded=True)

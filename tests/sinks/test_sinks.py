@@ -54,14 +54,11 @@ def path(request, tmp_path):
 
 
 def expected_rows(path, columns=COLUMNS):
-    rows = [
-        dict(zip(columns, values, strict=True)) for values in zip(*map(list, columns.values()), strict=True)
-    ]
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*map(list, columns.values()), strict=True)]
     if path.suffix == ".csv":
         text = {None: "", True: "true", False: "false"}
         return [
-            {k: text.get(v, str(v)) if k not in ("user_id", "rank") else str(v) for k, v in r.items()}
-            for r in rows
+            {k: text.get(v, str(v)) if k not in ("user_id", "rank") else str(v) for k, v in r.items()} for r in rows
         ]
     return [{k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()} for row in rows]
 

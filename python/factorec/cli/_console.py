@@ -28,9 +28,7 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, bold: int | None = None, text: Sequence[int] = (0,)
 ) -> None:
     """Print a table; columns in `text` are left-aligned, the others are figures; column `bold` stands out."""
-    table = Table(
-        box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_header=any(columns)
-    )
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_header=any(columns))
     for position, name in enumerate(columns):
         table.add_column(
             name,

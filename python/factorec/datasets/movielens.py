@@ -175,9 +175,7 @@ def _find(download: bool) -> _Parsed:
             _sources.store(archive)
         return parsed
     raise DatasetUnavailableError(
-        "MovieLens 100K could not be had. Tried:\n"
-        + "\n".join(tried)
-        + f"\nDownload {_sources.URL} by other means "
+        "MovieLens 100K could not be had. Tried:\n" + "\n".join(tried) + f"\nDownload {_sources.URL} by other means "
         'and give it: load_movielens("100k", path="ml-100k.zip"), or put it in the folder FACTOREC_DATA'
     )
 

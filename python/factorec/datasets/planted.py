@@ -144,9 +144,7 @@ def make_planted_fm(
         raise DataError(f"user and item features need different names, got {', '.join(sorted(taken))} twice")
     n_query, n_features = user_rows.shape[1], user_rows.shape[1] + item_rows.shape[1]
     user_rows = csr_matrix((user_rows.data, user_rows.indices, user_rows.indptr), shape=(n_users, n_features))
-    item_rows = csr_matrix(
-        (item_rows.data, item_rows.indices + n_query, item_rows.indptr), shape=(n_items, n_features)
-    )
+    item_rows = csr_matrix((item_rows.data, item_rows.indices + n_query, item_rows.indptr), shape=(n_items, n_features))
     linear = rng.standard_normal(n_features, dtype=np.float32) * np.float32(linear_scale)
     # <v_f, v_g> has variance k s^4 when the entries of v have variance s^2
     deviation = np.float32((interaction_scale**2 / max(n_factors, 1)) ** 0.25)
@@ -182,9 +180,7 @@ def _entities(
     for name, spec in features.items():
         n_values, most = spec if isinstance(spec, tuple) else (spec, 1)
         if name in catalogue or not 1 <= most <= n_values:
-            raise DataError(
-                f"side feature {name!r}: expected a free name and 1 <= most <= n_values, got {spec}"
-            )
+            raise DataError(f"side feature {name!r}: expected a free name and 1 <= most <= n_values, got {spec}")
         counts = rng.integers(1, most, size=n, endpoint=True)
         # the first `count` entries of a random permutation of the values, for each entity
         values = _permutations(n, n_values, most, rng)

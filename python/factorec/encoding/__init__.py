@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .encoder import EncodedBlock, EncodedTable, Encoder
+from .encoded import EncodedBlock, EncodedTable
+from .encoder import Encoder
 from .vocabulary import Vocabulary
 
 __all__ = ["EncodedBlock", "EncodedTable", "Encoder", "Vocabulary"]

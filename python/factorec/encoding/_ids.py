@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from .tables import to_array
 
 try:
     import pyarrow as pa
@@ -24,9 +25,7 @@ except ImportError:
 __all__ = ["Ids", "as_ids", "factorize", "kind_of", "locate", "plain"]
 
 Integers: TypeAlias = npt.NDArray[np.int64]
-Ids: TypeAlias = (
-    Any  # int64 array, object array of str, or (where pyarrow is installed) a pyarrow large_string array
-)
+Ids: TypeAlias = Any  # int64 array, object array of str, or (where pyarrow is installed) a pyarrow large_string array
 FEW = 64  # fewer ids than 1 in 64 of the known ones are searched for by bisection
 WHAT_TO_DO = "ids are integers or strings: convert the column"
 
@@ -61,7 +60,7 @@ def as_ids(values: nw.Series[Any] | npt.NDArray[Any], name: object) -> Ids:
     if isinstance(dtype, nw.String) and pa is not None:
         return _from_arrow(values.to_arrow(), name)
     if dtype.is_numeric() or isinstance(dtype, nw.String | nw.Object | nw.Categorical | nw.Enum):
-        return _from_numpy(values.to_numpy(), name)
+        return _from_numpy(to_array(values), name)
     if len(values) == 0:
         return np.empty(0, dtype=np.int64)
     raise DataError(f"column {name!r} holds values of type {dtype}; {WHAT_TO_DO}")
@@ -71,9 +70,7 @@ def _from_arrow(array: Any, name: object) -> Ids:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = array.cast(pa.large_string())
         return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return _from_numpy(
-        array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy(), name
-    )
+    return _from_numpy(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy(), name)
 
 
 def _from_numpy(values: npt.NDArray[Any], name: object) -> Ids:
@@ -97,6 +94,14 @@ def _from_numpy(values: npt.NDArray[Any], name: object) -> Ids:
 
 
 def _from_objects(values: npt.NDArray[np.object_], name: object) -> Ids:
+    if pa is not None:
+        try:
+            found = pa.array(values, from_pandas=True)
+        except (pa.ArrowException, OverflowError, UnicodeError):
+            pass  # the passes below are slower and find the reason
+        else:
+            if found.null_count == 0 and (pa.types.is_string(found.type) or pa.types.is_int64(found.type)):
+                return _from_arrow(found, name)
     listed = values.tolist()
     kinds = {_kind(t) for t in set(map(type, listed))}
     if kinds <= {"string"}:
@@ -128,30 +133,22 @@ def _kind(t: type) -> str:
 
 def _strings(values: npt.NDArray[np.object_], name: object) -> Ids:
     try:
-        if pa is not None:
-            return pa.array(values, pa.large_string())
         "".join(set(values.tolist())).encode()
     except UnicodeEncodeError:
-        wrong = np.array(
-            [value.encode(errors="ignore") != value.encode(errors="replace") for value in values]
-        )
+        wrong = np.array([value.encode(errors="ignore") != value.encode(errors="replace") for value in values])
         _refuse(wrong, values, name, "which UTF-8 cannot encode")
     return values
 
 
 def _missing(name: object, row: int) -> DataError:
-    return DataError(
-        f"column {name!r} has no id in row {row} (counting from 0); drop such rows or fill in an id"
-    )
+    return DataError(f"column {name!r} has no id in row {row} (counting from 0); drop such rows or fill in an id")
 
 
 def _refuse(wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], name: object, why: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         value = values[row : row + 1].tolist()[0]
-        raise DataError(
-            f"column {name!r} holds {value!r} in row {row} (counting from 0), {why}; {WHAT_TO_DO}"
-        )
+        raise DataError(f"column {name!r} holds {value!r} in row {row} (counting from 0), {why}; {WHAT_TO_DO}")
 
 
 def kind_of(ids: Ids) -> str:
@@ -161,9 +158,7 @@ def kind_of(ids: Ids) -> str:
 
 def plain(ids: Ids) -> npt.NDArray[Any]:
     """Return ids as numpy has them: int64, or str in an object array."""
-    return (
-        ids if isinstance(ids, np.ndarray) else np.asarray(ids.to_numpy(zero_copy_only=False), dtype=object)
-    )
+    return ids if isinstance(ids, np.ndarray) else np.asarray(ids.to_numpy(zero_copy_only=False))
 
 
 def factorize(ids: Ids) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:

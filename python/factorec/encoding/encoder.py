@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,55 +12,16 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._threads import resolve_n_jobs
 from ..errors import DataError
+from .encoded import EncodedBlock, EncodedTable
 from .fields import IdField
 from .tables import series
 from .vocabulary import Vocabulary
 
-__all__ = ["EncodedBlock", "EncodedTable", "Encoder"]
+__all__ = ["Encoder"]
 
-
-@dataclass(frozen=True)
-class EncodedBlock:
-    """One side of the interactions: which entity each row has, and the features of each entity.
-
-    Attributes
-    ----------
-    name : str
-        ``"user"``, ``"item"`` or the name of a context column.
-    index : ndarray of shape (n_rows,), int32
-        The entity of each row, -1 for an unknown one.
-    rows : csr_matrix of shape (n_entities, n_features), float32
-        The features of each entity, over the columns of all blocks.
-    field_ranges : dict of str to (int, int)
-        The columns of each field of this block, from start to stop.
-    """
-
-    name: str
-    index: npt.NDArray[np.int32]
-    rows: csr_matrix
-    field_ranges: dict[str, tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class EncodedTable:
-    """Interactions as blocks, in the order of their columns.
-
-    Attributes
-    ----------
-    blocks : tuple of EncodedBlock
-        ``"user"``, context columns, ``"item"``.
-    n_query_features : int
-        Number of leading columns that belong to the query (user and context).
-    n_features : int
-    field_ranges : dict of str to (int, int)
-        The columns of every field, from start to stop.
-    """
-
-    blocks: tuple[EncodedBlock, ...]
-    n_query_features: int
-    n_features: int
-    field_ranges: dict[str, tuple[int, int]]
+T = TypeVar("T")
 
 
 class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -191,7 +152,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             `fit`.
         """
         check_is_fitted(self)
-        indices = [self.fields_[block].vocabulary.index(values) for block, values in self._read(X).items()]
+        columns = self._read(X)
+        indices = _map_columns(lambda block: self.fields_[block].vocabulary.index(columns[block]), columns)
         return self._encoded(indices)
 
     def transform(self, X: Any) -> csr_matrix:
@@ -237,9 +199,7 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         field = self.fields_[block]
         rows = field.rows(field.vocabulary.ids)
         start, _ = self.field_ranges_[field.name]
-        return csr_matrix(
-            (rows.data, rows.indices + start, rows.indptr), shape=(rows.shape[0], self.n_features_)
-        )
+        return csr_matrix((rows.data, rows.indices + start, rows.indptr), shape=(rows.shape[0], self.n_features_))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the feature columns, ``column_id`` as in scikit-learn's OneHotEncoder.
@@ -286,24 +246,19 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, X: Any) -> list[npt.NDArray[np.int64]]:
         columns = self._read(X)
-        fields, indices = {}, []
-        for block, values in columns.items():
-            if len(values) == 0:
-                raise DataError("the table has no rows; there is nothing to learn ids from")
-            name = str(self._columns()[block])
-            vocabulary, index = Vocabulary.from_values(values, name=name)
-            fields[block] = IdField(name, vocabulary)
-            indices.append(index)
-        self._lay_out(fields)
-        return indices
+        if not all(len(values) for values in columns.values()):
+            raise DataError("the table has no rows; there is nothing to learn ids from")
+        names = {block: str(name) for block, name in self._columns().items()}
+        learnt = _map_columns(lambda block: Vocabulary.from_values(columns[block], name=names[block]), columns)
+        self._lay_out({block: IdField(names[block], found[0]) for block, found in zip(columns, learnt, strict=True)})
+        return [index for _, index in learnt]
 
     def _lay_out(self, fields: dict[str, IdField]) -> None:
         stops = np.cumsum([field.n_columns for field in fields.values()]).tolist()
         starts = [0, *stops[:-1]]
         self.fields_ = fields
         self.field_ranges_ = {
-            field.name: (start, stop)
-            for field, start, stop in zip(fields.values(), starts, stops, strict=True)
+            field.name: (start, stop) for field, start, stop in zip(fields.values(), starts, stops, strict=True)
         }
         self.n_features_ = stops[-1]
         self.n_query_features_ = starts[-1]
@@ -314,3 +269,12 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             ranges = {field.name: self.field_ranges_[field.name]}
             blocks.append(EncodedBlock(block, index.astype(np.int32), self.entity_rows(block), ranges))
         return EncodedTable(tuple(blocks), self.n_query_features_, self.n_features_, dict(self.field_ranges_))
+
+
+def _map_columns(function: Callable[[str], T], columns: Mapping[str, Any]) -> list[T]:
+    """Apply a function to the name of every column, long ones in threads: hashing runs outside the GIL."""
+    threads = min(len(columns), resolve_n_jobs(None))
+    if threads == 1 or any(len(values) < 100_000 for values in columns.values()):
+        return [function(name) for name in columns]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, columns))

@@ -71,6 +71,4 @@ def one_hot(index: npt.NDArray[np.integer[Any]], n_columns: int) -> csr_matrix:
     known = index >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])
     columns = index[known]
-    return csr_matrix(
-        (np.ones(len(columns), dtype=np.float32), columns, indptr), shape=(len(index), n_columns)
-    )
+    return csr_matrix((np.ones(len(columns), dtype=np.float32), columns, indptr), shape=(len(index), n_columns))

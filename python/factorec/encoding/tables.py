@@ -42,9 +42,7 @@ def column_names(table: Any) -> list[Any]:
             return list(table.dtype.names)
         if table.ndim == 2:
             return list(range(table.shape[1]))
-        raise DataError(
-            f"an array used as a table needs 2 dimensions or named fields, got shape {table.shape}"
-        )
+        raise DataError(f"an array used as a table needs 2 dimensions or named fields, got shape {table.shape}")
     return list(_frame(table).columns)
 
 
@@ -80,8 +78,7 @@ def column(table: Any, name: Any) -> npt.NDArray[Any]:
     >>> column({"user_id": [3, 1], "rating": [4.0, 5.0]}, "rating")
     array([4., 5.])
     """
-    values = series(table, name)
-    return values if isinstance(values, np.ndarray) else np.asarray(values.to_numpy())
+    return to_array(series(table, name))
 
 
 def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
@@ -96,21 +93,24 @@ def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
     values = nw.from_native(table[name], series_only=True, pass_through=True)
     if isinstance(values, nw.Series):
         return values
-    array = to_array(values)
+    array = to_array(table[name])
     if array.ndim != 1:
         raise DataError(f"column {name!r} must have one dimension, got shape {array.shape}")
     return array
 
 
 def to_array(values: Any) -> npt.NDArray[Any]:
-    """Convert a list or an array, keeping strings whole."""
-    array = np.asarray(values)
-    # numpy turns a list of numbers and strings into strings, and cuts NULs off the end of strings
-    return (
-        array
-        if isinstance(values, np.ndarray) or array.dtype.kind != "U"
-        else np.asarray(values, dtype=object)
-    )
+    """Convert a series, a list or an array to a numpy array."""
+    if isinstance(values, np.ndarray):
+        return values
+    listed = values
+    if isinstance(values, nw.Series):
+        if not isinstance(values.dtype, nw.String | nw.Categorical | nw.Enum):
+            return np.asarray(values.to_numpy())
+        listed = values.to_list()
+    array = np.asarray(listed)
+    # numpy's own strings lose NULs at the end, and a list of numbers and strings would become strings
+    return np.array(listed, dtype=object) if array.dtype.kind == "U" else array
 
 
 def _frame(table: Any) -> nw.DataFrame[Any]:

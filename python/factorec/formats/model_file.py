@@ -54,9 +54,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 SchemaOrRule = Schema | Callable[[dict[str, Any]], Schema]
 
 
-def write(
-    path: str | os.PathLike[str], tensors: Mapping[str, npt.ArrayLike], metadata: Mapping[str, Any]
-) -> None:
+def write(path: str | os.PathLike[str], tensors: Mapping[str, npt.ArrayLike], metadata: Mapping[str, Any]) -> None:
     """Write arrays and metadata to a model file, atomically.
 
     Parameters
@@ -198,9 +196,7 @@ def _map(descriptor: int) -> mmap.mmap:
 def _data_start(buffer: mmap.mmap) -> int:
     length = int.from_bytes(buffer[:8], "little")
     if length > MAX_HEADER_BYTES:
-        raise FormatError(
-            f"not a factorec model file: a header of {length} bytes, at most {MAX_HEADER_BYTES} expected"
-        )
+        raise FormatError(f"not a factorec model file: a header of {length} bytes, at most {MAX_HEADER_BYTES} expected")
     if 8 + length > len(buffer):
         raise FormatError(f"the file ends inside its header ({len(buffer)} bytes of at least {8 + length})")
     return 8 + length

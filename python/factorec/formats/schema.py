@@ -96,8 +96,7 @@ def _check_one(name: str, array: npt.NDArray[Any], spec: TensorSpec, sizes: dict
         expected = ", ".join(map(str, spec.shape)) + ("," if len(spec.shape) == 1 else "")
         where = ", ".join(f"{s} = {known[s]}" for s in dict.fromkeys(map(_symbol, spec.shape)) if s in known)
         raise FormatError(
-            f"array {name!r} has the shape {array.shape}, expected ({expected})"
-            + (f" with {where}" if where else "")
+            f"array {name!r} has the shape {array.shape}, expected ({expected})" + (f" with {where}" if where else "")
         )
     if spec.finite and array.dtype.kind == "f":
         _check_finite(name, array)

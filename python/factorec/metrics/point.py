@@ -94,9 +94,7 @@ def regression_metrics(
     return dict(zip(("rmse", "mae"), values, strict=True))
 
 
-def log_loss(
-    target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> float:
+def log_loss(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Mean negative log-likelihood of labels given log-odds, in nats; see `classification_metrics`.
 
     Examples
@@ -107,9 +105,7 @@ def log_loss(
     return classification_metrics(target, scores, sample_weight)["log_loss"]
 
 
-def accuracy(
-    target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> float:
+def accuracy(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Share of labels that the sign of the log-odds predicts; see `classification_metrics`.
 
     Examples
@@ -142,9 +138,7 @@ def auc(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLi
     return classification_metrics(target, scores, sample_weight)["auc"]
 
 
-def rmse(
-    target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> float:
+def rmse(target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Root of the mean squared error; see `regression_metrics`.
 
     Examples
@@ -155,9 +149,7 @@ def rmse(
     return regression_metrics(target, predictions, sample_weight)["rmse"]
 
 
-def mae(
-    target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
-) -> float:
+def mae(target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
     """Mean absolute error; see `regression_metrics`.
 
     Examples
@@ -194,9 +186,7 @@ def _vector(name: str, values: npt.ArrayLike) -> npt.NDArray[np.float32]:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which the core refuses
             array = np.ascontiguousarray(values, dtype=np.float32)
     except (TypeError, ValueError):
-        raise DataError(
-            f"{name} must be numbers, got {type(values).__name__} that cannot be converted"
-        ) from None
+        raise DataError(f"{name} must be numbers, got {type(values).__name__} that cannot be converted") from None
     if np.ndim(values) != 1:
         raise DataError(f"{name} must be one-dimensional, got shape {np.shape(values)}")
     return array

@@ -138,9 +138,7 @@ def map_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10) -> f
     return lists.mean(_average_precision(lists))
 
 
-def ndcg_at_n(
-    ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10, *, graded: bool = False
-) -> float:
+def ndcg_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10, *, graded: bool = False) -> float:
     """Mean of the gains divided by log2(1 + rank), relative to the best order of the user's relevant items.
 
     Parameters and errors are those of `ranking_metrics`.
@@ -193,9 +191,7 @@ def _ndcg(lists: _Lists, graded: bool) -> PerUser:
     order = np.lexsort((-best, user))  # each user's gains, largest first
     rank = np.arange(relevant.nnz) - np.repeat(relevant.indptr[:-1], lists.n_relevant)
     counts = rank < lists.n
-    ideal = np.bincount(
-        user[counts], best[order][counts] * discount[rank[counts]], minlength=relevant.shape[0]
-    )
+    ideal = np.bincount(user[counts], best[order][counts] * discount[rank[counts]], minlength=relevant.shape[0])
     return np.asarray(gains @ discount / np.where(lists.judged, ideal, 1.0))
 
 

@@ -43,9 +43,7 @@ def _as_array(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     if array.ndim != 1:
         raise DataError(f"column {name!r} must be one-dimensional, got shape {array.shape}")
     if array.dtype.kind not in "iufbUO":
-        raise DataError(
-            f"column {name!r} has dtype {array.dtype}; only numbers, booleans and text can be written"
-        )
+        raise DataError(f"column {name!r} has dtype {array.dtype}; only numbers, booleans and text can be written")
     if array.dtype.kind == "O":
         _check_objects(name, array)
     return array
@@ -60,9 +58,7 @@ def _check_objects(name: str, array: npt.NDArray[Any]) -> None:
     if bad:
         row = next(row for row, value in enumerate(values) if type(value) in bad)
         kind = type(values[row]).__name__
-        raise DataError(
-            f"column {name!r}, row {row}: {kind} cannot be written; only numbers, booleans and text can"
-        )
+        raise DataError(f"column {name!r}, row {row}: {kind} cannot be written; only numbers, booleans and text can")
 
 
 def to_text(array: npt.NDArray[Any], *, text: Callable[[str], str], null: str) -> list[str]:

@@ -41,9 +41,7 @@ class ParquetWriter:
     def write(self, columns: Columns) -> None:
         """Keep the rows; write all that are kept once they fill a row group."""
         types = [None] * len(columns) if self._schema is None else self._schema.types
-        arrays = [
-            self._convert(name, array, t) for (name, array), t in zip(columns.items(), types, strict=True)
-        ]
+        arrays = [self._convert(name, array, t) for (name, array), t in zip(columns.items(), types, strict=True)]
         table = self._pyarrow.Table.from_arrays(arrays, names=list(columns))
         self._schema = table.schema
         self._pending.append(table)
@@ -78,9 +76,7 @@ class ParquetWriter:
             array = array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64, copy=False)
         try:
             # As tables come from pandas, a NaN among objects is a missing value.
-            values = (
-                pa.array(array.tolist(), from_pandas=True) if array.dtype.kind in "OU" else pa.array(array)
-            )
+            values = pa.array(array.tolist(), from_pandas=True) if array.dtype.kind in "OU" else pa.array(array)
             if pa.types.is_null(values.type) and expected is None:
                 expected = pa.string()  # nothing but None so far: most likely text
             return values if expected is None or values.type == expected else values.cast(expected)

@@ -1,0 +1,54 @@
+"""Encoded interactions: per side an index and the rows of its entities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+__all__ = ["EncodedBlock", "EncodedTable"]
+
+
+@dataclass(frozen=True)
+class EncodedBlock:
+    """One side of the interactions: which entity each row has, and the features of each entity.
+
+    Attributes
+    ----------
+    name : str
+        ``"user"``, ``"item"`` or the name of a context column.
+    index : ndarray of shape (n_rows,), int32
+        The entity of each row, -1 for an unknown one.
+    rows : csr_matrix of shape (n_entities, n_features), float32
+        The features of each entity, over the columns of all blocks.
+    field_ranges : dict of str to (int, int)
+        The columns of each field of this block, from start to stop.
+    """
+
+    name: str
+    index: npt.NDArray[np.int32]
+    rows: csr_matrix
+    field_ranges: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class EncodedTable:
+    """Interactions as blocks, in the order of their columns.
+
+    Attributes
+    ----------
+    blocks : tuple of EncodedBlock
+        ``"user"``, context columns, ``"item"``.
+    n_query_features : int
+        Number of leading columns that belong to the query (user and context).
+    n_features : int
+    field_ranges : dict of str to (int, int)
+        The columns of every field, from start to stop.
+    """
+
+    blocks: tuple[EncodedBlock, ...]
+    n_query_features: int
+    n_features: int
+    field_ranges: dict[str, tuple[int, int]]
