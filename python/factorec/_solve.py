@@ -20,6 +20,7 @@ import numpy.typing as npt
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dgetrf, dgetrs, dpocon, dpotrf, dpotrs
 
+from ._threads import one_blas_thread
 from .errors import DataError
 
 __all__ = ["Loss", "Solution", "solve"]
@@ -63,6 +64,7 @@ class Solution:
         return self._hessian.gain(rows)
 
 
+@one_blas_thread()
 def solve(
     design: Array,
     offset: Array,

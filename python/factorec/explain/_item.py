@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._solve import Loss
+from .._threads import one_blas_thread
 from ..errors import DataError
 from ._resolve import Method, UserProblem, paper_influence, resolve, rows_with_background
 from ._rows import Array, Parameters, as_rows
@@ -16,6 +17,7 @@ from .explanation import Explanation
 __all__ = ["explain_item"]
 
 
+@one_blas_thread()
 def explain_item(
     p: Parameters,
     X_rated: Any,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from .._solve import Loss, Solution, solve
+from .._threads import one_blas_thread
 from ..errors import DataError
 from ._rows import Array, OwnVectorRows, Parameters, as_rows, own_vector_rows
 
@@ -190,6 +191,7 @@ def rows_with_background(
     return rows[first:], rows[:first], problem
 
 
+@one_blas_thread()
 def resolved_scores(
     p: Parameters,
     X_rated: Any,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from .._solve import Loss
+from .._threads import one_blas_thread
 from ..errors import DataError
 from ._resolve import Method, UserProblem, paper_influence, resolve
 from ._rows import Array, Parameters, as_rows, own_vector_rows
@@ -50,6 +51,7 @@ def influence(
 ) -> Array: ...
 
 
+@one_blas_thread()
 def influence(
     p: Parameters,
     X_rated: Any,
