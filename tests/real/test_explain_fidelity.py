@@ -1,0 +1,72 @@
+"""Promise: with the defaults, an explanation explains the model's own ranking.
+
+The re-solved scores of the films that a user has not seen share at least 0.85 of their top 20 with the model's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from factorec import fm
+from factorec.explain import resolved_scores
+
+N_USERS, N = 160, 20
+NEGATIVES = 8
+
+
+@pytest.fixture(scope="module")
+def ratings(movielens_ua):
+    users, user = np.unique(np.asarray(movielens_ua.train["user_id"]), return_inverse=True)
+    items, item = np.unique(np.asarray(movielens_ua.train["item_id"]), return_inverse=True)
+    return user, item, np.asarray(movielens_ua.train["rating"], dtype=np.float64), len(users), len(items)
+
+
+def rows(user, items, n_users, n_items):
+    columns = np.stack([np.full(len(items), user), n_users + items], axis=1).ravel()
+    indptr = np.arange(0, len(columns) + 1, 2)
+    return sparse.csr_array((np.ones(len(columns), np.float32), columns, indptr), (len(items), n_users + n_items))
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor", "negatives"])
+def test_resolved_scores_rank_as_the_model_does(ratings, kind):
+    user, item, rating, n_users, n_items = ratings
+    like = (rating >= 4).astype(np.float64)
+    trained = like == 1 if kind == "negatives" else np.ones(len(user), bool)
+    target = rating if kind == "regressor" else like
+    seen = sparse.csr_array((np.ones(len(user), np.float32), (user, item)), (n_users, n_items))
+    data = fm.TrainingSet.from_ids(
+        user[trained],
+        item[trained],
+        target[trained],
+        n_users=n_users,
+        n_items=n_items,
+        negatives=fm.NegativeSampling(NEGATIVES, seen) if kind == "negatives" else None,
+    )
+    estimator = fm.FMRegressor if kind == "regressor" else fm.FMClassifier
+    p = estimator(n_factors=64, random_state=0).fit(data).parameters_
+    loss = "squared" if kind == "regressor" else "logistic"
+
+    overlaps = []
+    for u in np.random.default_rng(0).permutation(n_users):
+        own = np.flatnonzero((user == u) & trained)
+        unseen = np.setdiff1d(np.arange(n_items), seen.indices[seen.indptr[u] : seen.indptr[u + 1]])
+        if not len(own) or len(unseen) < N:
+            continue
+        wanted = rows(u, unseen, n_users, n_items)
+        background = {}
+        if kind == "negatives":
+            background = {
+                "X_background": wanted,
+                "background_weight": NEGATIVES * len(own) / len(unseen),
+            }
+        resolved = resolved_scores(
+            p, rows(u, item[own], n_users, n_items), target[own], wanted, feature=u, loss=loss, **background
+        )
+        model = p.decision_function(wanted)
+        overlaps.append(len(np.intersect1d(np.argsort(-model)[:N], np.argsort(-resolved)[:N])) / N)
+        if len(overlaps) == N_USERS:
+            break
+    assert len(overlaps) == N_USERS
+    assert np.mean(overlaps) >= 0.85
