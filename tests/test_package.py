@@ -66,7 +66,7 @@ def test_imports_run_with_the_way_of_the_data(path):
     if own in STAGES:
         assert imported <= ANYONE_MAY_IMPORT
     elif own in LEAVES:
-        assert imported <= {"errors", "_threads", "_atomic", "_core"}
+        assert imported <= {"errors", "_threads", "_atomic", "_core", "__version__"}
     elif own not in TOP | {"__init__", "__main__"}:
         assert not imported & TOP
 

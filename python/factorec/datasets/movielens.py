@@ -76,6 +76,13 @@ class MovieLens:
     -----
     Tables are pandas data frames where pandas is installed, otherwise dicts of numpy arrays; every function
     of factorec takes either. ``year`` is ``Int64`` in pandas, float64 with NaN in numpy.
+
+    Examples
+    --------
+    >>> from factorec.datasets import load_movielens
+    >>> data = load_movielens("100k", split="ua")  # doctest: +SKIP
+    >>> len(data.train), len(data.test), len(data.items), len(data.users)  # doctest: +SKIP
+    (90570, 9430, 1682, 943)
     """
 
     train: Table

@@ -42,6 +42,13 @@ class PlantedFM:
         Number of leading feature columns that belong to users.
     score : ndarray of shape (n_interactions,), float32
         The machine's score of each interaction, before noise.
+
+    Examples
+    --------
+    >>> from factorec.datasets import make_planted_fm
+    >>> planted = make_planted_fm(20, 10, 100, n_factors=2, seed=0)
+    >>> planted.factors.shape, planted.field_ranges
+    ((30, 2), {'user_id': (0, 20), 'item_id': (20, 30)})
     """
 
     table: dict[str, npt.NDArray[Any]]

@@ -25,6 +25,14 @@ class EncodedBlock:
         The features of each entity, over the columns of all blocks.
     field_ranges : dict of str to (int, int)
         The columns of each field of this block, from start to stop.
+
+    Examples
+    --------
+    >>> from factorec.encoding import Encoder
+    >>> table = {"user_id": ["ann", "bob", "ann"], "item_id": [10, 10, 30]}
+    >>> users = Encoder().fit(table).encode(table).blocks[0]
+    >>> users.name, users.index.tolist(), users.rows.shape, users.field_ranges
+    ('user', [0, 1, 0], (2, 4), {'user_id': (0, 2)})
     """
 
     name: str
@@ -46,6 +54,14 @@ class EncodedTable:
     n_features : int
     field_ranges : dict of str to (int, int)
         The columns of every field, from start to stop.
+
+    Examples
+    --------
+    >>> from factorec.encoding import Encoder
+    >>> table = {"user_id": ["ann", "bob", "ann"], "item_id": [10, 10, 30]}
+    >>> encoded = Encoder().fit(table).encode(table)
+    >>> [block.name for block in encoded.blocks], encoded.field_ranges
+    (['user', 'item'], {'user_id': (0, 2), 'item_id': (2, 4)})
     """
 
     blocks: tuple[EncodedBlock, ...]

@@ -29,7 +29,14 @@ Ranges = Mapping[str, tuple[int, int]]
 
 
 class BaseFM(BaseEstimator):  # type: ignore[misc]
-    """What all factorization machines share: fitting, parameters, raw scores."""
+    """What all factorization machines share: fitting, parameters, raw scores.
+
+    Examples
+    --------
+    >>> from factorec.fm import FMClassifier, FMRegressor
+    >>> issubclass(FMClassifier, BaseFM) and issubclass(FMRegressor, BaseFM)
+    True
+    """
 
     _loss = ""
     # L2 of linear weights and factors where the parameter is None.

@@ -34,6 +34,14 @@ class NegativeSampling:
     ------
     DataError
         If ``n_per_positive`` is not a positive integer or ``seen`` is not a sparse matrix.
+
+    Examples
+    --------
+    One user, who has seen two of three items:
+
+    >>> sampling = NegativeSampling(4, sp.csr_array([[1, 0, 1]]))
+    >>> sampling.draw(np.array([0]), seed=0, epoch=0)
+    array([[1, 1, 1, 1]])
     """
 
     n_per_positive: int

@@ -31,6 +31,20 @@ class Block:
         The entities' features, in columns of the whole model.
     field_ranges : dict of str to (int, int)
         Field name -> (start, stop) of its columns, the id field first.
+
+    Raises
+    ------
+    DataError
+        If an index is not of integers or outside the entities, or a field outside the columns.
+
+    Examples
+    --------
+    Five ratings by three users, who own columns 0 to 2 of a model with 10:
+
+    >>> import numpy as np, scipy.sparse as sp
+    >>> users = Block("user", np.array([0, 0, 1, 2, 2]), sp.eye(3, 10, format="csr"), {"user_id": (0, 3)})
+    >>> users.rows.shape, users.rows.dtype
+    ((3, 10), dtype('float32'))
     """
 
     name: str

@@ -43,7 +43,25 @@ SUFFIXES = tuple(_WRITERS)
 
 
 class Sink:
-    """A table that is being written. Made by `open_sink`."""
+    """A table that is being written. Made by `open_sink`.
+
+    Parameters
+    ----------
+    writer : Writer
+        What knows the format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "lists.csv")
+    ...     with open_sink(path) as sink:
+    ...         sink.write({"user_id": [1, 1], "item_id": [7, 9]})
+    ...         sink.write({"user_id": [2], "item_id": [7]})
+    ...     path.read_text().splitlines()
+    ['user_id,item_id', '1,7', '1,9', '2,7']
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
