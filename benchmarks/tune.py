@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/tune.py [classifier] [regressor] [negatives] [--settings 100] [--seed 0]
 
-Settings are drawn at random (for the model with sampled negatives only L2: the rest is FMClassifier's own); each is fitted on 90 % of ua.base and judged on the rest. Taken is the best of
+Settings are drawn at random (for the model with sampled negatives only L2: the rest is FMClassifier's own); each
+is fitted on 90 % of ua.base and judged on the rest. Taken is the best of
 those whose explanations agree with the model (fidelity >= 0.87, see quality.py): a model stopped early
 predicts as well but is no minimum of anything, and what is re-solved for a user is then another model.
 """
