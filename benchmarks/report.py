@@ -1,4 +1,4 @@
-"""Write the tables of benchmarks/README.md from what the suites measured.
+"""Write the tables of benchmarks/README.md and of README.md from what the suites measured.
 
 Usage: python benchmarks/report.py build/bench/*.json
 
@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).with_name("README.md")
+HERE = Path(__file__).parent
 BEGIN, END = "<!-- begin: written by report.py -->", "<!-- end: written by report.py -->"
 OURS = "factorec"
 
@@ -84,10 +84,10 @@ def machine_line(machine: dict[str, Any]) -> str:
     )
 
 
-def report(paths: list[Path]) -> str:
+def report(documents: dict[Path, dict[str, Any]]) -> str:
+    """All tables, each with its command and its machine."""
     parts = []
-    for path in paths:
-        document = json.loads(path.read_text())
+    for path, document in documents.items():
         if "benchmarks" in document:
             machine, rows = document["machine_info"]["factorec"], speed_rows(document)
             header: tuple[str, ...] = ("case", "factorec", "peer", "ratio", "bar", "")
@@ -99,18 +99,39 @@ def report(paths: list[Path]) -> str:
     return "\n\n".join(parts)
 
 
+def summary(documents: dict[Path, dict[str, Any]]) -> str:
+    """One table of everything that has a bar, and the machine of the last file."""
+    rows, machine = [], {}
+    for document in documents.values():
+        if "benchmarks" in document:
+            machine = document["machine_info"]["factorec"]
+            for case, time, peer, ratio, bar, met in speed_rows(document):
+                if bar:
+                    rows.append((case, f"{time}, {peer} ({ratio})" if peer else time, bar, met))
+        else:
+            machine = document["machine"]
+            rows += [(case, value, bar, met) for case, value, _, bar, met in figure_rows(document) if bar]
+    where = f"{machine['cpu']}, {machine['threads']} thread(s), `{machine['simd']}`, {machine['system']}"
+    more = "Commands, versions and spreads: [benchmarks](benchmarks/README.md)."
+    return f"{table(('case', 'measured', 'bar', ''), rows)}\n\n{where}. {more}"
+
+
+def fill(readme: Path, text: str) -> None:
+    before, rest = readme.read_text().split(BEGIN)
+    readme.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="+", type=Path)
-    parser.add_argument("--print", action="store_true", help="print the tables instead of writing README.md")
+    parser.add_argument("--print", action="store_true", help="print the tables instead of writing the READMEs")
     arguments = parser.parse_args()
-    text = report(arguments.results)
+    documents = {path: json.loads(path.read_text()) for path in arguments.results}
     if arguments.print:
-        print(text)
+        print(report(documents))
         return
-    readme = README.read_text()
-    before, rest = readme.split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}")
+    fill(HERE / "README.md", report(documents))
+    fill(HERE.parent / "README.md", summary(documents))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""benchmarks/report.py: a bar that was missed is said to be missed."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "report.py"
+
+
+@pytest.fixture(scope="module")
+def report():
+    specification = importlib.util.spec_from_file_location("report", SCRIPT)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def timed(case, contender, median, **extra):
+    info = {"contender": contender, "bars": {}, "limit": None, "note": None} | extra
+    return {"group": case, "extra_info": info, "stats": {"median": median}}
+
+
+def test_ratios_and_verdicts(report):
+    bars = {"fast": 2.0, "slow": 2.0, "absent": 2.0}
+    rows = report.speed_rows(
+        {
+            "benchmarks": [
+                timed("epoch", "fast", 0.015),
+                timed("epoch", "factorec", 0.010, bars=bars, limit=0.02),
+                timed("epoch", "slow", 99.0, seconds=0.030),
+            ]
+        }
+    )
+    assert rows == [
+        ("epoch", "10 ms", "", "", "< 20 ms", "met"),
+        ("epoch", "10 ms", "absent: not measured", "", "≥ 2×", "not measured"),
+        ("epoch", "10 ms", "fast: 15 ms", "1.50×", "≥ 2×", "**missed**"),
+        ("epoch", "10 ms", "slow: 30 ms", "3.00×", "≥ 2×", "met"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "better", "verdict"),
+    [(0.70, "higher", "met"), (0.69, "higher", "**missed**"), (0.70, "lower", "met"), (0.71, "lower", "**missed**")],
+)
+def test_figures(report, value, better, verdict):
+    rows = report.figure_rows({"figures": [{"case": "c", "value": value, "bar": 0.70, "better": better}]})
+    assert rows[0][-1] == verdict
