@@ -91,13 +91,22 @@ def test_equal_scores_come_in_order_of_position(n):
     np.testing.assert_array_equal(result.ids, np.tile(np.arange(n), (13, 1)))
 
 
-@pytest.mark.parametrize("order", ["rising", "falling", "two values"])
-def test_orders_that_are_hard_on_selection(order):
-    """Promise 1: every item passes the threshold, or a tie stands at the last place."""
-    n_items = 5000
-    values = np.arange(n_items, dtype=np.float32)
-    values = {"rising": values, "falling": -values, "two values": values % 2}[order]
-    check(values[:, None], np.array([[1], [-1], [0]], np.float32), 150)
+ORDERS = {
+    "rising": lambda i: i,
+    "falling": lambda i: -i,
+    "two values": lambda i: i % 2,
+    "steps": lambda i: i // 700,  # ties at the last place, then many better items
+    "better by the last bit": lambda i: 1 + (i % 1000 == 999) * 2.0**-23,
+    "neighbouring floats": lambda i: 1 + i * 2.0**-23,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("n", [7, 150, 600])
+def test_orders_that_are_hard_on_selection(order, n):
+    """Promise 1: every item passes the threshold, just passes it, or a tie stands at the last place."""
+    values = ORDERS[order](np.arange(5000)).astype(np.float32)
+    check(values[:, None], np.array([[1], [-1], [0]], np.float32), n)
 
 
 def test_one_query_over_many_items_in_segments(rng):
