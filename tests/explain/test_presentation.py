@@ -77,13 +77,13 @@ def test_text():
 def test_text_of_the_published_formula_without_titles():
     why = make(
         1, title=None, titles=None, ratings=None, user_id=None, method="paper", loss="squared", rank=1,
-        condition=1.0, rest=0.0, score=-3.0, resolved_score=2.5, impact=[2.5], influence=[0.5],
+        condition=1.0, rest=0.0, score=-3.0, resolved_score=-2.5, impact=[2.5], influence=[0.5],
     )  # fmt: skip
     assert repr(why) == (
         "Why film 60 for this user?\n"
         "\n"
         "  score of the model              −3.000\n"
-        "  least squares from the ratings  2.500 (rating points)\n"
+        "  least squares from the ratings  −2.500 (rating points)\n"
         "  rank, condition number          1, 1\n"
         "\n"
         "  +2.500  1 of the 1 film rated speak for it\n"

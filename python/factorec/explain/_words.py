@@ -90,6 +90,10 @@ def unit(why: Explanation) -> str:
 def _score(why: Explanation, value: float) -> str:
     if why.loss == "logistic":
         return f"{signed(value)} log-odds (a like with probability {probability(value):.0%})"
+    return _plain(value)
+
+
+def _plain(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
@@ -97,7 +101,7 @@ def scores(why: Explanation) -> list[tuple[str, str]]:
     """Each score by name, as text."""
     lines = [("score of the model", _score(why, why.score))]
     if why.method == "paper":
-        lines.append(("least squares from the ratings", f"{why.resolved_score:.3f} ({unit(why)})"))
+        lines.append(("least squares from the ratings", f"{_plain(why.resolved_score)} ({unit(why)})"))
         lines.append(("rank, condition number", f"{why.rank}, {why.condition:.3g}"))
     else:
         lines.append(("score explained here", f"{_score(why, why.resolved_score)}, gap {signed(why.gap)}"))
