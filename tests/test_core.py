@@ -53,7 +53,7 @@ def test_n_jobs(monkeypatch):
     assert resolve_n_jobs(None) == 1
 
 
-@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True, 2**40])
 def test_bad_n_jobs_is_named(n_jobs):
     with pytest.raises(errors.DataError, match=f"n_jobs must be .* got {n_jobs!r}"):
         resolve_n_jobs(n_jobs)

@@ -15,6 +15,9 @@ from .errors import DataError
 
 __all__ = ["one_blas_thread", "resolve_n_jobs"]
 
+# OpenMP ends the process when the system refuses it a thread.
+_MOST = 1024
+
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
     """Turn the ``n_jobs`` parameter into a number of threads.
@@ -34,7 +37,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     Raises
     ------
     DataError
-        If ``n_jobs`` is 0 or not an integer.
+        If ``n_jobs`` is 0, not an integer, or more threads than any machine has use for.
     """
     if n_jobs is None:
         limit = cpu_count()
@@ -44,6 +47,8 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
         return max(1, int(limit))
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0:
         raise DataError(f"n_jobs must be None, a positive or a negative integer, got {n_jobs!r}")
+    if n_jobs > _MOST:
+        raise DataError(f"n_jobs must be at most {_MOST}, got {n_jobs}")
     return int(n_jobs) if n_jobs > 0 else max(1, cpu_count() + 1 + int(n_jobs))
 
 

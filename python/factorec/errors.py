@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
@@ -42,11 +43,19 @@ class UnknownIdError(FactorecError, KeyError):
     ----------
     kind : str
     ids : list
+        Python's own integers and strings, not numpy's.
+    hint : str
+
+    Examples
+    --------
+    >>> print(UnknownIdError("user", [4, 7], "fit again to learn new ids"))
+    unknown user ids: 4, 7 (fit again to learn new ids)
     """
 
     def __init__(self, kind: str, ids: Iterable[Any], hint: str = "") -> None:
         self.kind = kind
-        self.ids = list(ids)
+        # numpy's scalars would be shown as np.int64(4)
+        self.ids = [i.item() if isinstance(i, np.generic) else i for i in ids]
         self.hint = hint
         super().__init__(kind, self.ids, hint)
 

@@ -1,0 +1,107 @@
+"""Promise 8, the whole way: a tampered model file is refused, or loads into a model that works."""
+
+import contextlib
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import factorec as fr
+from factorec.errors import FactorecError, FormatError
+
+JUNK = [None, True, 0, -1, 1.5, 1e308, 2**40, 2**70, "", "x", "user_id", "squared", [], [1], [[]], {}, {"a": 1}]
+
+
+@pytest.fixture(scope="module", params=["regressor", "negatives"])
+def original(request, tmp_path_factory):
+    data = fr.datasets.make_planted_fm(30, 20, 300, target="real", seed=0)
+    if request.param == "regressor":
+        rec = fr.Recommender(fr.FMRegressor(n_factors=3, n_epochs=2, random_state=0))
+    else:
+        estimator = fr.FMClassifier(n_factors=3, n_epochs=2, random_state=0)
+        rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2)
+    rec.fit(data.table)
+    path = tmp_path_factory.mktemp("model") / "model.factorec"
+    rec.save(path)
+    return path.read_bytes(), data.table
+
+
+def load_and_use(path, raw, table):
+    """Whether it loads; once it does, everything works, or says what is wrong."""
+    path.write_bytes(raw)
+    try:
+        rec = fr.load(path)
+    except FormatError as error:
+        assert str(path) in str(error)  # noqa: PT017 (the message is under test)
+        return False
+    with contextlib.suppress(FactorecError):  # a parameter that is looked at only when it is used: n_jobs
+        use(rec, table)
+    return True
+
+
+def use(rec, table):
+    users = rec.encoder_.users_.ids[:3]
+    top = rec.recommend(users, n=3)
+    assert not np.isnan(top.scores).any()
+    assert not np.isnan(rec.decision_function(table)).any()
+    repr(rec)
+    if rec.interactions_ is not None:
+        rec.explain(user=users[0], item=rec.encoder_.items_.ids[0])
+
+
+def split(raw):
+    end = 8 + int.from_bytes(raw[:8], "little")
+    return json.loads(raw[8:end]), raw[end:]
+
+
+def join(header, data):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def places(value, at=()):
+    """Every place inside a JSON value."""
+    yield at
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from places(inner, (*at, key))
+
+
+def replaced(value, at, new):
+    if not at:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[at[0]] = replaced(copy[at[0]], at[1:], new)
+    return copy
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_place_of_the_metadata(original, tmp_path):
+    raw, table = original
+    rng = np.random.default_rng(0)
+    header, data = split(raw)
+    texts = header["__metadata__"]
+    for key, text in texts.items():
+        if key in ("format", "version", "library_version"):
+            continue
+        value = json.loads(text)
+        for at in places(value):
+            for new in rng.choice(len(JUNK), 3, replace=False):
+                changed = header | {"__metadata__": texts | {key: json.dumps(replaced(value, at, JUNK[new]))}}
+                load_and_use(tmp_path / "mutated", join(changed, data), table)
+
+
+def test_values_of_the_arrays(original, tmp_path):
+    raw, table = original
+    rng = np.random.default_rng(1)
+    start = 8 + int.from_bytes(raw[:8], "little")
+    loaded = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(400):
+            changed = bytearray(raw)
+            for _ in range(rng.integers(1, 3)):
+                at = int(rng.integers(start, len(raw)))
+                changed[at] ^= 1 << int(rng.integers(0, 8))
+            loaded += load_and_use(tmp_path / "mutated", bytes(changed), table)
+    assert 0 < loaded < 400
