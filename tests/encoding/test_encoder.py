@@ -134,3 +134,19 @@ def test_columns_must_differ(encoder):
 def test_ids_of_another_kind_than_in_fit():
     with pytest.raises(DataError, match="column 'user_id' holds strings, but the ids known there are integers"):
         Encoder().fit(COLUMNS).transform({"user_id": ["30"], "item_id": ["a"]})
+
+
+def test_long_tables_are_read_in_threads_to_the_same_result(monkeypatch):
+    rng = np.random.default_rng(0)
+    table = {"user_id": rng.integers(0, 500, 120_000) * 10**12, "item_id": rng.integers(0, 90, 120_000).astype(str)}
+    encoded = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        encoder = Encoder().fit(table)
+        encoded += [encoder.fit_encode(table), encoder.encode(table)]
+    for name, block in (("user_id", 0), ("item_id", 1)):
+        _, expected = np.unique(table[name], return_inverse=True)
+        for result in encoded:
+            np.testing.assert_array_equal(result.blocks[block].index, expected)
+    with pytest.raises(DataError, match="column 'user_id' has no id in row 7"):
+        Encoder().fit({**table, "user_id": np.where(np.arange(120_000) == 7, np.nan, 1.0)})
