@@ -60,6 +60,9 @@ void check_row(const char* what, const Rows& rows, std::size_t row, bool binary)
   if (!std::isfinite(target)) fail_at("target", row, target, ", must be finite");
 }
 
+// Below some milliseconds of work, waking other threads costs more than they save.
+int threads_for(std::size_t n_rows, int n_threads) { return n_rows < (std::size_t{1} << 18) ? 1 : n_threads; }
+
 void check_total(double weight) {
   if (!(weight > 0)) fail("weight is 0 in every row: metrics need at least one row that counts");
 }
@@ -244,6 +247,7 @@ ClassificationMetrics classification_metrics(std::span<const float> scores, std:
                                              std::span<const float> weight, int n_threads, Control& control) {
   const Rows rows{scores, target, weight};
   check_sizes("scores", rows, n_threads);
+  n_threads = threads_for(rows.size(), n_threads);
   ClassificationSums sums;
   for (const auto& part : sum_chunks<ClassificationSums>("scores", rows, true, n_threads, control,
                                                          kernels().metrics.classification)) {
@@ -270,6 +274,7 @@ RegressionMetrics regression_metrics(std::span<const float> predictions, std::sp
                                      std::span<const float> weight, int n_threads, Control& control) {
   const Rows rows{predictions, target, weight};
   check_sizes("predictions", rows, n_threads);
+  n_threads = threads_for(rows.size(), n_threads);
   RegressionSums sums;
   for (const auto& part :
        sum_chunks<RegressionSums>("predictions", rows, false, n_threads, control, kernels().metrics.regression)) {
