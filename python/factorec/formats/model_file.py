@@ -105,7 +105,7 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, npt.ArrayLike], me
             f"cannot write {os.fspath(path)}: metadata and array names take {len(text)} bytes, at most "
             f"{MAX_HEADER_BYTES} can be read back; put large things into arrays"
         )
-    # Not the reference writer: it drops the errors of a full disk and renames without syncing.
+    # The reference writer takes a path, not an open file, so it cannot write through `atomic_file`.
     with atomic_file(path) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
