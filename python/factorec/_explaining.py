@@ -29,8 +29,9 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
     history = rec.interactions_
     own = history.rows_of(u)
     rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
+    user_id, item_id = users.ids[[u]].tolist()[0], items.ids[[i]].tolist()[0]
     if not len(rows):
-        raise DataError(f"user {user!r} has no rows that the model learned from: nothing explains the score")
+        raise DataError(f"user {user_id!r} has no rows that the model learned from: nothing explains the score")
     rated = history.items[rows]
     weight = history.weight[rows].astype(np.float64)
     background: dict[str, Any] = {}
@@ -48,9 +49,9 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
         _rows(rec, u, np.array([i])),
         feature=int(rec.user_rows_.indices[rec.user_rows_.indptr[u]]),
         rated_ids=items.ids[rated],
-        item_id=items.ids[i],
-        user_id=users.ids[u],
-        ratings=None if history.target is None else history.target[rows],
+        item_id=item_id,
+        user_id=user_id,
+        ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
         title=None if rec.titles_ is None else str(rec.titles_[i]),
         sample_weight=weight,

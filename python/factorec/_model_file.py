@@ -235,12 +235,12 @@ def _history(tensors: dict[str, NDArray[Any]], n_items: int, *, binary: bool) ->
 
 def _construct(kind: type[Any], parameters: Any, **more: Any) -> Any:
     """An object of a class from the allow-list, with exactly the parameters that its constructor has."""
-    values = {name: _from_json(value) for name, value in parameters.items()} | more
-    expected = set(kind._get_param_names())
+    values = {name: _from_json(value) for name, value in parameters.items()}
+    expected = set(kind._get_param_names()) - set(more)
     if set(values) != expected:
         odd = ", ".join(sorted(set(values) ^ expected))[:200]
         raise FormatError(f"parameters of {kind.__name__} that are unknown or missing: {odd}")
-    return kind(**values)
+    return kind(**values, **more)
 
 
 def _to_json(name: str, value: Any) -> Any:

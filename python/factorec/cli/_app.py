@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -55,17 +57,27 @@ _debug = False
 
 
 def run() -> None:
-    """Run the command line; every error becomes one line and an exit code."""
-    try:
-        app(standalone_mode=True)
-    except BaseException as error:
-        if isinstance(error, SystemExit):
+    """Run the command line."""
+    app(prog_name="factorec")
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a command; every error in it becomes one line and an exit code."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except typer.Exit:
             raise
-        if _debug:
-            traceback.print_exc()
-        else:
-            print(f"factorec: {one_line(error)}", file=sys.stderr)
-        raise SystemExit(int(exit_code(error))) from None
+        except (Exception, KeyboardInterrupt) as error:
+            if _debug:
+                traceback.print_exc()
+            else:
+                print(f"factorec: {one_line(error)}", file=sys.stderr)
+            raise typer.Exit(int(exit_code(error))) from None
+
+    return app.command()(guarded)
 
 
 def _show_version(value: bool) -> None:
@@ -90,7 +102,7 @@ Rows = Annotated[Path, typer.Argument(metavar="TABLE", help=".csv, .tsv (also .g
 Jobs = Annotated[Optional[int], typer.Option(help="Threads; by default all CPUs that may be used.")]  # noqa: UP045
 
 
-@app.command()
+@_command
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("factorec-quickstart"),
     top: Annotated[int, typer.Option(min=1, help="Length of the lists.")] = 100,
@@ -102,7 +114,7 @@ def quickstart(
     quickstart(out, top, model)
 
 
-@app.command()
+@_command
 def train(
     table: Rows,
     model: Annotated[Path, typer.Option("--model", "-m", help="Where to write the model.")],
@@ -170,7 +182,7 @@ def train(
     )
 
 
-@app.command()
+@_command
 def evaluate(
     model: ModelFile,
     table: Rows,
@@ -183,7 +195,7 @@ def evaluate(
     commands.evaluate(model, table, n, out)
 
 
-@app.command()
+@_command
 def recommend(
     model: ModelFile,
     out: Annotated[Path, typer.Option("--out", "-o", help=".jsonl, .csv or .parquet")],
@@ -218,7 +230,7 @@ def recommend(
     )
 
 
-@app.command()
+@_command
 def explain(
     model: ModelFile,
     user: Annotated[str, typer.Option(help="User id.")],
@@ -233,7 +245,7 @@ def explain(
     commands.explain(model, user, item, method.value, noun, out)
 
 
-@app.command()
+@_command
 def doctor(
     model: Annotated[Optional[Path], typer.Argument(metavar="[MODEL]", help="Also check this file.")] = None,  # noqa: UP045
 ) -> None:

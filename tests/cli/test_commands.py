@@ -1,0 +1,226 @@
+"""The commands, end to end over files; errors in one line, exit codes that mean something."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import factorec as fr
+from factorec import cli
+from factorec.cli import _app
+from factorec.cli._exit import ExitCode
+from factorec.errors import DatasetUnavailableError, DivergenceError
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["factorec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    data = fr.datasets.make_planted_fm(50, 30, 1200, target="real", seed=0)
+    frame = pd.DataFrame(data.table).drop_duplicates(["user_id", "item_id"])
+    frame["rating"] = 1 + pd.qcut(frame["rating"], 5, labels=False)
+    held = np.random.default_rng(0).random(len(frame)) < 0.2
+    frame[~held].to_csv(folder / "train.csv", index=False)
+    frame[~held].to_csv(folder / "train.tsv", index=False, sep="\t")
+    frame[~held].to_csv(folder / "train.csv.gz", index=False)
+    frame[~held].to_parquet(folder / "train.parquet")
+    frame[held].to_csv(folder / "test.csv", index=False)
+    items = pd.DataFrame({"item_id": range(30), "title": [f"Film {i}" for i in range(30)]})
+    items.to_csv(folder / "items.csv", index=False)
+    items[:9].to_csv(folder / "few.csv", index=False)
+    return folder
+
+
+LIKES = ["--like-threshold", 4, "--negatives", 3, "--factors", 8, "--epochs", 8]
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    rec = fr.Recommender(
+        fr.FMClassifier(n_factors=8, n_epochs=8, random_state=0), like_threshold=4, negatives=3
+    )
+    rec.fit(pd.read_csv(folder / "train.csv"), items=pd.read_csv(folder / "items.csv"))
+    rec.save(folder / "model.factorec")
+    return folder / "model.factorec"
+
+
+@pytest.mark.parametrize("table", ["train.csv", "train.tsv", "train.csv.gz", "train.parquet"])
+def test_train_gives_the_model_that_python_gives(run, folder, model, tmp_path, table):
+    code, out, err = run(
+        "train", folder / table, "--model", tmp_path / "m", "--items", folder / "items.csv", *LIKES, "--seed", 0
+    )
+    assert (code, err) == (0, "")
+    assert "50 users, 30 items" in out
+    assert "log loss" in out
+    mine, expected = fr.load(tmp_path / "m"), fr.load(model)
+    assert np.array_equal(mine.recommend(n=5).scores, expected.recommend(n=5).scores)
+    assert mine.recommend(n=1).titles[0, 0].startswith("Film")
+
+
+def test_train_options_reach_the_estimator(run, folder, tmp_path):
+    code, out, _ = run(
+        *["train", folder / "train.csv", "-m", tmp_path / "m", "--task", "ratings", "--solver", "sgd"],
+        *["--learning-rate", 0.02, "--l2-linear", 0.01, "--l2-factors", 0.02, "--factors", 4, "--epochs", 5],
+        *["--validation", folder / "test.csv", "--no-history", "--n-jobs", 1],
+    )
+    assert code == 0
+    assert "validation" in out
+    rec = fr.load(tmp_path / "m")
+    assert isinstance(rec.estimator_, fr.FMRegressor)
+    expected = {"solver": "sgd", "learning_rate": 0.02, "l2_linear": 0.01, "l2_factors": 0.02, "early_stopping": True}
+    assert expected.items() <= rec.estimator_.get_params().items()
+    assert rec.interactions_ is None
+
+
+def test_evaluate(run, folder, model, tmp_path):
+    code, out, _ = run("evaluate", model, folder / "test.csv", "-n", 5, "--out", tmp_path / "figures.json")
+    assert code == 0
+    assert "ndcg@5" in out
+    assert "popularity" in out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures == fr.load(model).evaluate(pd.read_csv(folder / "test.csv"), n=5).to_dict()
+
+
+def test_recommend(run, folder, model, tmp_path):
+    code, out, _ = run("recommend", model, "-o", tmp_path / "lists.csv", "-n", 5, "--batch-size", 7)
+    assert code == 0
+    assert "50 users" in out
+    expected = fr.load(model).recommend(n=5).to_frame("pandas")
+    assert pd.read_csv(tmp_path / "lists.csv")["item_id"].tolist() == expected["item_id"].tolist()
+
+    pd.DataFrame({"item_id": [0]}).to_csv(tmp_path / "gone.csv", index=False)
+    code, *_ = run(
+        *["recommend", model, "-o", tmp_path / "two.parquet", "--user", 3, "--user", 4, "--include-seen"],
+        *["--items", folder / "few.csv", "--exclude", tmp_path / "gone.csv"],
+    )
+    assert code == 0
+    two = pd.read_parquet(tmp_path / "two.parquet")
+    assert two.groupby("user_id")["item_id"].apply(set).tolist() == [set(range(1, 9))] * 2
+
+    pd.DataFrame({"user_id": [3, 999]}).to_csv(tmp_path / "users.csv", index=False)
+    arguments = ["recommend", model, "-o", tmp_path / "some.jsonl", "--users", tmp_path / "users.csv", "-n", 2]
+    assert run(*arguments, "--unknown", "popular")[0] == 0
+    assert len((tmp_path / "some.jsonl").read_text().splitlines()) == 4
+    code, _, err = run(*arguments)
+    assert code == ExitCode.DATA
+    assert err == "factorec: unknown user id: 999 (unknown='popular' gives them popular items)\n"
+
+
+def test_explain(run, model, tmp_path):
+    code, out, _ = run("explain", model, "--user", 3, "--item", 5, "--noun", "film", "-o", tmp_path / "why.html")
+    assert code == 0
+    assert "Why “Film 5” for user 3?" in out
+    assert "<html" in (tmp_path / "why.html").read_text()
+    code, out, _ = run("explain", model, "--user", 3, "--method", "paper")
+    assert code == 0
+    assert str(fr.load(model).recommend([3], n=1).titles[0, 0]) in out
+
+
+def test_doctor(run, model, folder):
+    code, out, _ = run("doctor", model)
+    assert code == 0
+    assert "instruction set" in out
+    assert out.count("ok ") == 3
+    code, out, _ = run("doctor", folder / "train.csv")
+    assert code == ExitCode.UNEXPECTED
+    assert "failed" in out
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"factorec {fr.__version__}\n", "")
+    code, out, _ = run("--help")
+    assert code == 0
+    for text in ("quickstart", "train", "evaluate", "recommend", "explain", "doctor", "Exit codes"):
+        assert text in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train"], ExitCode.USAGE, "Missing argument"),
+        (["recommend", "MODEL", "--out", "x.csv", "-n", "0"], ExitCode.USAGE, "not in the range|greater than or equal to 1"),
+        (["train", "TRAIN", "-m", "OUT"], ExitCode.DATA, "column 'rating' holds .* like_threshold="),
+        (["train", "TRAIN", "-m", "OUT", "--target-column", "stars"], ExitCode.DATA, "no column 'stars'; its columns"),
+        (["train", "nowhere.csv", "-m", "OUT"], ExitCode.FILE, "nowhere.csv"),
+        (["train", "TRAIN", "-m", "/nowhere/m"], ExitCode.FILE, "/nowhere: no such folder"),
+        (["train", "MODEL", "-m", "OUT"], ExitCode.FILE, "the name must end in .csv"),
+        (["recommend", "TRAIN", "-o", "OUT"], ExitCode.FILE, "train.csv"),
+        (["recommend", "MODEL", "-o", "x.txt"], ExitCode.DATA, "'.txt' is not one of .csv"),
+        (["recommend", "MODEL", "-o", "OUT.csv", "--user", "ann"], ExitCode.DATA, "user 'ann' is not an integer"),
+        (["explain", "MODEL", "--user", "3", "--item", "99"], ExitCode.DATA, "unknown item id: 99"),
+        (["evaluate", "MODEL", "ITEMS"], ExitCode.DATA, "no column"),
+    ],
+)
+def test_errors_are_one_line_and_have_a_code(run, folder, model, tmp_path, arguments, code, message):
+    names = {
+        "TRAIN": folder / "train.csv",
+        "ITEMS": folder / "items.csv",
+        "MODEL": model,
+        "OUT": tmp_path / "out",
+        "OUT.csv": tmp_path / "out.csv",
+    }
+    found, _, err = run(*(names.get(argument, argument) for argument in arguments))
+    assert found == code
+    assert re.search(message, err), err
+    if code != ExitCode.USAGE:
+        assert err.startswith("factorec: ")
+        assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
+        (DivergenceError("training diverged in epoch 3"), ExitCode.DIVERGED, "training diverged in epoch 3"),
+        (DatasetUnavailableError("tried:\n  - a\n  - b"), ExitCode.DATASET, "tried: - a - b"),
+        (OSError(28, "No space left on device", "x.csv"), ExitCode.FILE, "x.csv: No space left on device"),
+        (RuntimeError("odd"), ExitCode.UNEXPECTED, "unexpected RuntimeError: odd (--debug shows the traceback)"),
+    ],
+)
+def test_every_kind_of_error_has_its_code(run, monkeypatch, error, code, message):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("factorec.cli.doctor.doctor", fail)
+    assert run("doctor") == (code, "", f"factorec: {message}\n")
+
+
+def test_debug_shows_the_traceback(run):
+    code, _, err = run("--debug", "evaluate", "nowhere.factorec", "x.csv")
+    assert code == ExitCode.FILE
+    assert "Traceback" in err
+    monkey = run("evaluate", "nowhere.factorec", "x.csv")
+    assert "Traceback" not in monkey[2]
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['typer'] = None; from factorec.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == ExitCode.UNEXPECTED
+    assert result.stderr == 'factorec: typer is not installed; run: pip install "factorec[cli]"\n'
+
+
+def test_runs_as_a_module():
+    result = subprocess.run([sys.executable, "-m", "factorec", "--version"], capture_output=True, text=True)
+    assert result.stdout == f"factorec {fr.__version__}\n"
+    assert _app.app.info.name == "factorec"
