@@ -107,8 +107,8 @@ def encode_rows(rec: Recommender, table: Any) -> csr_matrix:
         n_unknown = int((index < 0).sum())
         if n_unknown:
             warnings.warn(
-                f"{n_unknown:,} of {len(index):,} rows have a {kind} that the model does not know; "
-                f"the {kind}'s part of their score is zero",
+                f"{n_unknown:,} of {len(index):,} rows have {'an' if kind == 'item' else 'a'} {kind} "
+                f"that the model does not know; the {kind}'s part of their score is zero",
                 UserWarning,
                 stacklevel=3,
             )

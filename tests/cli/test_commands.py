@@ -55,9 +55,7 @@ LIKES = ["--like-threshold", 4, "--negatives", 3, "--factors", 8, "--epochs", 8]
 
 @pytest.fixture(scope="module")
 def model(folder):
-    rec = fr.Recommender(
-        fr.FMClassifier(n_factors=8, n_epochs=8, random_state=0), like_threshold=4, negatives=3
-    )
+    rec = fr.Recommender(fr.FMClassifier(n_factors=8, n_epochs=8, random_state=0), like_threshold=4, negatives=3)
     rec.fit(pd.read_csv(folder / "train.csv"), items=pd.read_csv(folder / "items.csv"))
     rec.save(folder / "model.factorec")
     return folder / "model.factorec"
@@ -157,7 +155,11 @@ def test_version_and_help(run):
     ("arguments", "code", "message"),
     [
         (["train"], ExitCode.USAGE, "Missing argument"),
-        (["recommend", "MODEL", "--out", "x.csv", "-n", "0"], ExitCode.USAGE, "not in the range|greater than or equal to 1"),
+        (
+            ["recommend", "MODEL", "--out", "x.csv", "-n", "0"],
+            ExitCode.USAGE,
+            "not in the range|greater than or equal to 1",
+        ),
         (["train", "TRAIN", "-m", "OUT"], ExitCode.DATA, "column 'rating' holds .* like_threshold="),
         (["train", "TRAIN", "-m", "OUT", "--target-column", "stars"], ExitCode.DATA, "no column 'stars'; its columns"),
         (["train", "nowhere.csv", "-m", "OUT"], ExitCode.FILE, "nowhere.csv"),

@@ -16,10 +16,10 @@ from factorec import cli
 def quickstart(movielens_ua, tmp_path_factory):
     """Run once: the folder, and what it printed."""
     folder = tmp_path_factory.mktemp("quickstart")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+    with pytest.MonkeyPatch.context() as patch, open(folder / "printed.txt", "w") as out:
         patch.setattr(sys, "argv", ["factorec", "quickstart", "--out", str(folder / "run"), "--top", "100"])
-        with open(folder / "printed.txt", "w") as out:
-            patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stdout", out)
+        with pytest.raises(SystemExit) as stop:
             cli.main()
     assert not stop.value.code
     return folder / "run", (folder / "printed.txt").read_text()

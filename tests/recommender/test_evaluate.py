@@ -23,11 +23,11 @@ def trec(top, test_rows, n, known_users, train):
         if rating >= 4 and user in known_users and (user, item) not in seen:
             qrels.setdefault(str(user), {})[str(item)] = 1
     # ranks, not scores: ir-measures breaks ties in its own way
-    run = {
-        user: {str(item): float(-rank) for rank, item in enumerate(top[int(user)]["item_id"])} for user in qrels
-    }
+    run = {user: {str(item): float(-rank) for rank, item in enumerate(top[int(user)]["item_id"])} for user in qrels}
     values = ir_measures.calc_aggregate([P @ n, R @ n, AP @ n, nDCG @ n], qrels, run)
-    return {"precision": values[P @ n], "recall": values[R @ n], "map": values[AP @ n], "ndcg": values[nDCG @ n]}, len(qrels)
+    return {"precision": values[P @ n], "recall": values[R @ n], "map": values[AP @ n], "ndcg": values[nDCG @ n]}, len(
+        qrels
+    )
 
 
 def test_ranking_metrics_are_those_of_trec_eval(fitted, train, test_rows):

@@ -83,7 +83,7 @@ def test_a_model_without_history_says_so(likes, tmp_path):
     likes.save(tmp_path / "m", history=False)
     rec = fr.load(tmp_path / "m")
     user, item = likes.encoder_.users_.ids[0], likes.encoder_.items_.ids[0]
-    with pytest.raises(DataError, match="saved without its users' history.*exclude_seen=False"):
+    with pytest.raises(DataError, match=r"saved without its users' history.*exclude_seen=False"):
         rec.recommend()
     with pytest.raises(DataError, match="saved without its users' history"):
         rec.explain(user, item)

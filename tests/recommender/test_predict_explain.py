@@ -24,8 +24,10 @@ def test_unknown_ids_count_as_average_and_are_counted(likes):
     user, item = likes.encoder_.users_.ids[0], likes.encoder_.items_.ids[0]
     with pytest.warns(UserWarning, match="2 of 3 rows have a user that the model does not know"):
         scores = likes.decision_function({"user_id": [1, user, 2], "item_id": [item] * 3})
-    assert scores[0] == scores[2] == pytest.approx(
-        likes.estimator_.bias_ + likes.estimator_.linear_[len(likes.encoder_.users_)], rel=1e-6
+    assert (
+        scores[0]
+        == scores[2]
+        == pytest.approx(likes.estimator_.bias_ + likes.estimator_.linear_[len(likes.encoder_.users_)], rel=1e-6)
     )
 
 

@@ -25,7 +25,7 @@ def all_scores(rec, user):
 
 def test_promise_2_lists_agree_with_the_decision_function(fitted, train):
     """Promise 2: scores to 1e-5 · max(1, |score|), order only different inside that."""
-    scale = getattr(fitted.estimator_, "solver_state_").target_scale
+    scale = fitted.estimator_.solver_state_.target_scale
     top = fitted.recommend(n=20)
     for row, user in enumerate(top.user_ids):
         items, scores = all_scores(fitted, user)
@@ -101,7 +101,9 @@ def test_unknown_users_get_popular_items_on_request(likes, train):
     with pytest.warns(UserWarning, match="4 of 4 rows have a user"):
         scores = likes.decision_function({"user_id": [5] * 4, "item_id": expected})
     assert np.allclose(top[5]["score"], scores, rtol=1e-5)
-    assert np.array_equal(top[known]["item_id"], likes.recommend([known], n=4, exclude=[train["item_id"][0]])[known]["item_id"])
+    assert np.array_equal(
+        top[known]["item_id"], likes.recommend([known], n=4, exclude=[train["item_id"][0]])[known]["item_id"]
+    )
 
 
 @pytest.mark.parametrize(
