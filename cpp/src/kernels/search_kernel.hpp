@@ -51,7 +51,7 @@ struct SearchKernels {
   std::int64_t (*count_at_least)(const float* scores, std::int64_t n, float threshold) = nullptr;
 
   // The place of each of n <= kMaxRanked scores in descending order, equal ones in the order given. `scores` is
-  // readable and `ranks` writable up to the next multiple of 16.
+  // readable and `ranks` writable up to the next multiple of 32.
   void (*rank)(const float* scores, std::int64_t n, std::int32_t* ranks) = nullptr;
 
   // Moves the candidates with a score of at least `threshold` to the front, order kept; returns their number.
