@@ -15,7 +15,7 @@
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kMaxBlock = 96;                 // queries that share one pass over the items
+constexpr std::int64_t kMaxBlock = 96;                  // queries that share one pass over the items
 constexpr std::int64_t kBlockBytes = 768 << 10;         // of packed queries and candidates: they stay in the L2 cache,
 constexpr std::int64_t kTileBytes = 256 << 10;          // with a tile of items
 constexpr std::int64_t kMaxTile = 64;                   // panels

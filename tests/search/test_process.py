@@ -16,6 +16,8 @@ import pytest
 
 from factorec.search import ItemIndex
 
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+
 START = """
 import json, os, sys, time
 import numpy as np
@@ -57,6 +59,7 @@ def seconds_to_interrupt(*arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer makes everything several times slower")
 @pytest.mark.parametrize(
     ("n_queries", "n_items", "n_factors", "n", "n_jobs"),
     [
@@ -129,7 +132,7 @@ print(json.dumps([peak() - loaded, result.ids.nbytes + result.scores.nbytes + re
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer keeps freed memory")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer keeps freed memory")
 @pytest.mark.parametrize(
     ("n_queries", "n_items"), [(20_000, 20_000), pytest.param(100_000, 100_000, marks=pytest.mark.slow)]
 )
