@@ -116,13 +116,16 @@ void bind_training(py::module_& module) {
         const NegativeSampler::Epoch draws = sampler.epoch(epoch);
         py::array_t<std::int64_t> out({static_cast<py::ssize_t>(of_row.size()), static_cast<py::ssize_t>(per_positive)});
         std::int64_t* next = out.mutable_data();
-        for (std::size_t row = 0; row < of_row.size(); ++row) {
-          if (of_row[row] < 0 || of_row[row] >= sampler.n_users())
-            throw std::invalid_argument("users[" + std::to_string(row) + "] is " + std::to_string(of_row[row]) +
-                                        ", outside 0.." + std::to_string(sampler.n_users() - 1));
-          for (std::int64_t j = 0; j < per_positive; ++j)
-            *next++ = draws.draw(of_row[row], static_cast<std::int64_t>(row), j);
-        }
+        interruptible([&](Control& control) {
+          for (std::size_t row = 0; row < of_row.size(); ++row) {
+            if (row % 1024 == 0) control.throw_if_stopped();
+            if (of_row[row] < 0 || of_row[row] >= sampler.n_users())
+              throw std::invalid_argument("users[" + std::to_string(row) + "] is " + std::to_string(of_row[row]) +
+                                          ", outside 0.." + std::to_string(sampler.n_users() - 1));
+            for (std::int64_t j = 0; j < per_positive; ++j)
+              *next++ = draws.draw(of_row[row], static_cast<std::int64_t>(row), j);
+          }
+        });
         return out;
       },
       py::arg("seen"), py::arg("users"), py::arg("per_positive"), py::arg("seed"), py::arg("epoch"));

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <stdexcept>
 #include "factorec/parallel.hpp"
 
 namespace factorec {
 namespace {
 
-constexpr std::size_t kRowsPerChunk = 16384;  // of one unit of work
+constexpr std::int64_t kRowsPerChunk = 16384;  // of one unit of work
 
 // Entries of one entity inside a field: how many, and whether all are 1.
 struct Inside {
@@ -80,7 +81,7 @@ std::int32_t local_column(const RowBlock& block, std::int64_t entity, const Fiel
 }
 
 // The local column of every row in a one-hot field.
-std::vector<std::int32_t> local_columns(const Rows& rows, const Field& field) {
+std::vector<std::int32_t> local_columns(const Rows& rows, const Field& field, Control& control) {
   std::vector<std::int32_t> columns(static_cast<std::size_t>(rows.n_rows));
   for (const RowBlock& block : rows.blocks) {
     if (inside(block, 0, field).n == 0) continue;
@@ -90,10 +91,12 @@ std::vector<std::int32_t> local_columns(const Rows& rows, const Field& field) {
       for (std::size_t entity = 0; entity < of_entity.size(); ++entity)
         of_entity[entity] = local_column(block, static_cast<std::int64_t>(entity), field);
     }
-    for (std::int64_t row = 0; row < rows.n_rows; ++row)
+    for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+      if (row % kRowsPerChunk == 0) control.throw_if_stopped();
       columns[static_cast<std::size_t>(row)] = of_entity.empty()
                                                    ? local_column(block, row, field)
                                                    : of_entity[static_cast<std::size_t>(block.entity(row))];
+    }
   }
   return columns;
 }
@@ -107,7 +110,7 @@ std::vector<std::int64_t> count(const std::vector<std::int32_t>& columns, std::i
 }  // namespace
 
 std::optional<GridFields> choose_grid(const Rows& rows, const std::vector<Field>& candidates) {
-  constexpr std::int64_t kMaxColumns = std::numeric_limits<std::int32_t>::max();
+  constexpr std::int64_t kMaxColumns = std::numeric_limits<std::int32_t>::max() / 2;  // places of both fit 32 bits
   std::vector<Field> fields = candidates.empty() ? positional_fields(rows) : candidates;
   std::stable_sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.size() > b.size(); });
   std::vector<Field> chosen;
@@ -118,6 +121,8 @@ std::optional<GridFields> choose_grid(const Rows& rows, const std::vector<Field>
   }
   if (chosen.size() < 2) return std::nullopt;
   if (chosen[1].start < chosen[0].start) std::swap(chosen[0], chosen[1]);
+  if (chosen[0].start < 0 || chosen[1].start < chosen[0].stop || chosen[1].stop > rows.n_features)
+    throw std::invalid_argument("the fields of the grid overlap or leave the columns");
   return GridFields{chosen[0], chosen[1]};
 }
 
@@ -165,12 +170,12 @@ std::vector<std::int32_t> order_blocks(int n_groups, const CounterRng* rng) {
   return blocks;
 }
 
-Grid build_grid(const Rows& rows, const GridFields& fields) {
+Grid build_grid(const Rows& rows, const GridFields& fields, Control& control) {
   Grid grid;
   grid.fields = fields;
   grid.n_groups = rows.n_rows < (std::int64_t{1} << 20) ? 8 : 16;
-  grid.first = local_columns(rows, fields.first);
-  grid.second = local_columns(rows, fields.second);
+  grid.first = local_columns(rows, fields.first, control);
+  grid.second = local_columns(rows, fields.second, control);
   const RowBlock& items = rows.blocks.back();
   if (items.index.size()) {
     grid.second_of_item.resize(static_cast<std::size_t>(items.entities.n_rows()));
@@ -192,9 +197,9 @@ Schedule build_schedule(const Rows& rows, const Grid* grid, const std::vector<st
   std::vector<std::int32_t> drawn(order.size() * m, -1);  // (len(order), m); -1: none
   if (negatives) {
     const RowBlock& users = rows.blocks.front();
-    const std::size_t n_chunks = (order.size() + kRowsPerChunk - 1) / kRowsPerChunk;
-    parallel_for(static_cast<std::int64_t>(n_chunks), n_threads, control, [&](std::int64_t chunk, int) {
-      const std::size_t begin = static_cast<std::size_t>(chunk) * kRowsPerChunk;
+    const auto n_rows = static_cast<std::int64_t>(order.size());
+    parallel_for((n_rows + kRowsPerChunk - 1) / kRowsPerChunk, n_threads, control, [&](std::int64_t chunk, int) {
+      const auto begin = static_cast<std::size_t>(chunk * kRowsPerChunk);
       for (std::size_t i = begin; i < std::min(begin + kRowsPerChunk, order.size()); ++i) {
         const std::int64_t row = order[i];
         if (negatives->target[static_cast<std::size_t>(row)] != 1.0f) continue;

@@ -115,17 +115,19 @@ class Trainer::State {
         Control& control)
       : data_(std::move(data)), options_(options), kernels_(kernels().training), bias_(bias) {
     check(start);
+    control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
     std::iota(order_.begin(), order_.end(), std::int64_t{0});
     const bool by_row = options_.batch_size == 1;
     if (by_row)
       if (const auto fields = choose_grid(data_.rows, data_.grid_candidates))
-        grid_ = build_grid(data_.rows, *fields);
+        grid_ = build_grid(data_.rows, *fields, control);
     if (grid_ && data_.negatives)
       for (std::int32_t column : grid_->second_of_item)
         if (column < 0) throw std::invalid_argument("negatives need item ids in the last block");
+    control.throw_if_stopped();
     pairs_ = grid_ && only_pairs();
-    if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder));
+    if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
     place_features(by_row);
     fill_table(start);
     if (!data_.negatives) schedule(0, control);
@@ -282,7 +284,7 @@ class Trainer::State {
     std::vector<std::int64_t> shuffled;
     if (!grid_ && options_.shuffle) {
       shuffled = order_;
-      shuffle(shuffled, rng().fork(kRowOrder).fork(epoch));
+      shuffle(shuffled, rng().fork(kRowOrder).fork(epoch), control);
     }
     const std::vector<std::int64_t>& order = shuffled.empty() ? order_ : shuffled;
     std::optional<EpochNegatives> negatives;
@@ -290,10 +292,10 @@ class Trainer::State {
       negatives = {data_.negatives->epoch(epoch), data_.negatives->per_positive(), data_.target};
     schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, negatives ? &*negatives : nullptr,
                                options_.n_threads, control);
-    if (pairs_) gather_pairs();
+    if (pairs_) gather_pairs(control);
   }
 
-  void gather_pairs() {
+  void gather_pairs(Control& control) {
     const auto n = static_cast<std::size_t>(schedule_.size());
     const Deal& first = grid_->first_deal;
     const Deal& second = grid_->second_deal;
@@ -301,6 +303,7 @@ class Trainer::State {
     pair_rows_.resize(n);
     pair_weights_.resize(data_.weight.empty() ? 0 : n);
     for (std::size_t i = 0; i < n; ++i) {
+      if (i % kRowsPerPoll == 0) control.throw_if_stopped();
       const auto row = static_cast<std::size_t>(schedule_.row[i]);
       const std::int32_t item = schedule_.negative_item.empty() ? -1 : schedule_.negative_item[i];
       const std::int32_t column = item < 0 ? grid_->second[row] : grid_->second_of_item[static_cast<std::size_t>(item)];
@@ -351,7 +354,7 @@ class Trainer::State {
         const std::int32_t block = blocks[static_cast<std::size_t>(i)];
         const std::int64_t begin = block_begin(block) + done;
         run_places(begin, std::min(begin + kFrozenRows, block_end(block)), gradient_sums_[static_cast<std::size_t>(i)],
-                   of_block[static_cast<std::size_t>(i)]);
+                   of_block[static_cast<std::size_t>(i)], control);
       });
       GradientSums& merged = gradient_sums_[blocks.size()];
       for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -367,9 +370,8 @@ class Trainer::State {
     while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, padded() + 1);
     PassSums sums;
     for (std::int64_t place = 0; place < schedule_.size(); ++place) {
-      if (place % 1024 == 0) control.throw_if_stopped();
       PassSums of_row;
-      run_places(place, place + 1, gradient_sums_[0], of_row);
+      run_places(place, place + 1, gradient_sums_[0], of_row, control);
       step_bias(of_row);
       sums.add(of_row);
     }
@@ -382,10 +384,7 @@ class Trainer::State {
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
       PassSums of_batch;
-      for (std::int64_t at = begin; at < end; at += kFrozenRows) {
-        control.throw_if_stopped();
-        run_places(at, std::min(at + kFrozenRows, end), gradient_sums_[0], of_batch);
-      }
+      run_places(begin, end, gradient_sums_[0], of_batch, control);
       step_merged(gradient_sums_[0]);
       step_bias(of_batch);
       sums.add(of_batch);
@@ -394,11 +393,12 @@ class Trainer::State {
   }
 
   // Rows at places [begin, end) of the schedule, through the group kernel.
-  void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums) {
+  void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums, Control& control) {
     const auto run = kernels_.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
     GatheredRows rows;
     const AlignedFloats scratch = aligned_floats(padded());
     for (std::int64_t place = begin; place < end; place += kGroupRows) {
+      control.throw_if_stopped();  // each time: rows of many entries take long
       gather(place, std::min(place + kGroupRows, end), gradients, rows);
       GroupJob job;
       job.table = table_;

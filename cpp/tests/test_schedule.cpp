@@ -50,8 +50,8 @@ FACTOREC_TEST(schedule, every_row_once_in_the_block_of_its_columns) {
   CHECK(fields.has_value());
   std::vector<std::int64_t> kept(5000);
   std::iota(kept.begin(), kept.end(), 0);
-  const Grid grid = build_grid(random.rows, *fields);
   Control control;
+  const Grid grid = build_grid(random.rows, *fields, control);
   const Schedule schedule = build_schedule(random.rows, &grid, kept, nullptr, 2, control);
   CHECK_EQUAL(schedule.size(), 5000);
   CHECK_EQUAL(std::set<std::int64_t>(schedule.row.begin(), schedule.row.end()).size(), 5000u);

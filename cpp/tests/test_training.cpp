@@ -63,8 +63,8 @@ class Reference {
     std::vector<std::int64_t> order(static_cast<std::size_t>(p_.random.rows.n_rows));
     std::iota(order.begin(), order.end(), 0);
     if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {});
-    if (fields_) grid_ = build_grid(p_.random.rows, *fields_);
     Control control;
+    if (fields_) grid_ = build_grid(p_.random.rows, *fields_, control);
     schedule_ = build_schedule(p_.random.rows, fields_ ? &grid_ : nullptr, order, nullptr, 1, control);
   }
 

@@ -201,11 +201,7 @@ def _liked(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
 
 def _learned_weights(estimator: BaseFM, data: TrainingSet, may_hold_out: bool) -> NDArray[np.float32]:
     """What each row weighed in the objective: class weights included, 0 where early stopping held it out."""
-    given = np.ones(data.n_rows, np.float32) if data.weight is None else data.weight
-    weight = np.array(estimator._row_weights(given, data.target), dtype=np.float32)
-    if may_hold_out and estimator.early_stopping:
-        weight[estimator._validation_rows] = 0
-    return weight
+    return estimator._objective_weights(data, split=may_hold_out)
 
 
 def _none(rows: Interactions) -> NDArray[np.float32]:

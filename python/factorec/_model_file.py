@@ -15,6 +15,7 @@ from ._recommendations import BACKENDS
 from .encoding import Encoder, Vocabulary
 from .errors import DataError, FormatError
 from .fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
+from .fm._checks import check_settings
 from .fm._fitting import SolverState
 from .formats import model_file
 from .formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_csr, unpack_ids
@@ -150,7 +151,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     estimator: Any = _construct(_ESTIMATORS[kind], metadata["estimator_parameters"])
     rec: Recommender = _construct(Recommender, metadata["parameters"], estimator=unfitted)
     columns = check_columns(rec)
-    unfitted._check_parameters()
+    check_settings(unfitted)
 
     encoder = Encoder(rec.user, rec.item).set_vocabularies(
         {

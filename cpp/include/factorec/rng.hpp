@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "factorec/control.hpp"
+
 namespace factorec {
 
 // The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection whose outputs for 0, 1, 2, ... pass the
@@ -52,10 +54,19 @@ class CounterRng {
   std::uint64_t key_ = 0;
 };
 
-// Fisher-Yates with one counter per position.
+// Fisher-Yates with one counter per position; throws Interrupted where `control` says so.
+template <class T>
+void shuffle(std::vector<T>& values, const CounterRng& rng, Control& control) {
+  for (std::size_t i = values.size(); i > 1; --i) {
+    if (i % 65536 == 0) control.throw_if_stopped();
+    std::swap(values[i - 1], values[rng.below(i, i)]);
+  }
+}
+
 template <class T>
 void shuffle(std::vector<T>& values, const CounterRng& rng) {
-  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[rng.below(i, i)]);
+  Control never;
+  shuffle(values, rng, never);
 }
 
 }  // namespace factorec

@@ -25,7 +25,8 @@ struct GridFields {
 };
 
 // The two one-hot fields with the most columns among `candidates`. Without candidates: rows of equal length
-// with values 1 whose columns at each position keep to disjoint ranges; the two widest ranges.
+// with values 1 whose columns at each position keep to disjoint ranges; the two widest ranges. Throws
+// std::invalid_argument where the chosen candidates overlap or leave the columns.
 std::optional<GridFields> choose_grid(const Rows& rows, const std::vector<Field>& candidates);
 
 // Columns dealt to a number of groups so that their counts balance, and their numbers in group order.
@@ -64,7 +65,7 @@ struct Grid {
 };
 
 // Builds the grid: 8 groups a side below 2^20 rows, else 16.
-Grid build_grid(const Rows& rows, const GridFields& fields);
+Grid build_grid(const Rows& rows, const GridFields& fields, Control& control);
 
 // The negatives of one epoch, for the rows of target 1.
 struct EpochNegatives {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
-from ._checks import check_integer, check_real, learning_rates, row_weights
+from ._checks import check_fields, check_finite, check_settings, learning_rates, row_weights
 from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
 from ._problem import Problem
 from ._progress import show_progress
@@ -31,11 +33,22 @@ Ranges = Mapping[str, tuple[int, int]]
 class BaseFM(BaseEstimator):  # type: ignore[misc]
     """What all factorization machines share: fitting, parameters, raw scores.
 
+    Not made by itself: ``FMClassifier`` and ``FMRegressor`` are.
+
+    Attributes
+    ----------
+    parameters_ : FMParameters
+    history_ : dict of str to dict of str to ndarray of float64
+        Rows ("train", "validation" or a name of ``eval_set``) -> metric -> value after each epoch.
+    solver_state_ : SolverState
+        What ``partial_fit`` and ``warm_start`` go on from, beside the parameters.
+    n_features_in_ : int
+
     Examples
     --------
     >>> from factorec.fm import FMClassifier, FMRegressor
-    >>> issubclass(FMClassifier, BaseFM) and issubclass(FMRegressor, BaseFM)
-    True
+    >>> issubclass(FMClassifier, BaseFM), issubclass(FMRegressor, BaseFM)
+    (True, True)
     """
 
     _loss = ""
@@ -47,7 +60,6 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
     solver_state_: SolverState
     n_features_in_: int
-    _validation_rows: npt.NDArray[np.int64]
 
     def fit(
         self,
@@ -76,7 +88,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             Field name -> (start, stop) of its columns: which fields may span the training grid, and whose L2 may
             be set by name. None: one-hot fields are found by a scan.
         X_val, y_val, sample_weight_val : optional
-            Validation rows, recorded in ``history_["validation"]`` and watched by early stopping.
+            Validation rows, recorded in ``history_["validation"]`` and watched by early stopping. Class weights
+            apply to them as to the training rows.
         eval_set : mapping of str to (X, y) or TrainingSet, optional
             Rows whose metrics are recorded after every epoch and used for nothing.
 
@@ -89,27 +102,46 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         DataError, ValueError
             For input that cannot be used.
         DivergenceError
-            If loss or parameters are no longer finite.
+            If loss or parameters are no longer finite. After any error, an interrupt included, the estimator is
+            what it was before.
         """
+        with self._all_or_nothing():
+            self._fit(X, y, sample_weight, field_ranges, (X_val, y_val, sample_weight_val), eval_set or {})
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        field_ranges: Ranges | None,
+        validation: tuple[Any, Any, Any],
+        eval_set: Mapping[str, Any],
+    ) -> None:
         going_on = bool(self.warm_start) and hasattr(self, "parameters_")
-        self._check_parameters()
+        check_settings(self)
         problem = self._problem(X, y, sample_weight, field_ranges, reset=not going_on)
         evaluation: dict[str, Problem] = {}
-        if X_val is not None:
-            evaluation["validation"] = self._problem(X_val, y_val, sample_weight_val, None, reset=False)
-        for name, rows in (eval_set or {}).items():
+        if validation[0] is not None:
+            evaluation["validation"] = self._problem(*validation, None, reset=False)
+        if not isinstance(eval_set, Mapping):
+            raise DataError(f"eval_set must map names to (X, y), got {type(eval_set).__name__}")
+        for name, rows in eval_set.items():
             if name in ("train", "validation"):
                 raise DataError(f"eval_set cannot use the name {name!r}")
-            pair = (rows, None) if isinstance(rows, TrainingSet) else tuple(rows)
-            evaluation[name] = self._problem(pair[0], pair[1], None, None, reset=False)
+            if not isinstance(rows, TrainingSet) and not (isinstance(rows, tuple | list) and len(rows) == 2):
+                raise DataError(f"eval_set[{name!r}] must be a pair (X, y) or a TrainingSet")
+            pair = (rows, None) if isinstance(rows, TrainingSet) else rows
+            evaluation[name] = self._problem(pair[0], pair[1], None, None, reset=False, class_weights=False)
         seed = self._seed(going_on)
         stop_after = None
         if self.early_stopping:
-            stop_after = check_integer("n_iter_no_change", self.n_iter_no_change, low=1)
+            stop_after = self.n_iter_no_change
             if "validation" not in evaluation:
-                problem, evaluation["validation"] = self._split_validation(problem, seed)
+                held = self._held_out(problem.rows.n_rows, seed)
+                evaluation["validation"] = problem.take(np.flatnonzero(held))
+                problem = problem.take(np.flatnonzero(~held))
         self._train(problem, evaluation, self.n_epochs, stop_after, seed, going_on=going_on, add_penalties=False)
-        return self
 
     def partial_fit(
         self,
@@ -122,6 +154,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     ) -> Any:
         """One pass over the given rows, from the parameters and accumulators that there are.
 
+        Features that occur for the first time start from random factors, as in ``fit``.
+
         Parameters
         ----------
         X, y, sample_weight, field_ranges
@@ -132,14 +166,21 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         self
+
+        Raises
+        ------
+        DataError, ValueError
+            For input that cannot be used.
+        DivergenceError
+            If loss or parameters are no longer finite; the estimator is then what it was before.
         """
-        going_on = hasattr(self, "parameters_")
-        self._check_parameters()
-        problem = self._problem(
-            X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
-        )
-        seed = self._seed(going_on)
-        self._train(problem, {}, 1, None, seed, going_on=going_on, add_penalties=going_on)
+        with self._all_or_nothing():
+            going_on = hasattr(self, "parameters_")
+            check_settings(self)
+            problem = self._problem(
+                X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
+            )
+            self._train(problem, {}, 1, None, self._seed(going_on), going_on=going_on, add_penalties=going_on)
         return self
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
@@ -159,6 +200,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             if X.n_features != self.n_features_in_:
                 raise DataError(f"X has {X.n_features} columns, the model has {self.n_features_in_} features")
             rows = X.row_arrays()
+            if not rows.n_rows:
+                return np.empty(0)
         else:
             rows = RowArrays.of_matrix(as_csr(self._validate(X, reset=False)))
         p = self.parameters_
@@ -205,23 +248,15 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
 
     # What they share.
 
-    def _check_parameters(self) -> None:
-        check_integer("n_factors", self.n_factors, low=1)
-        check_integer("n_epochs", self.n_epochs, low=1)
-        check_integer("batch_size", self.batch_size, low=1)
-        check_real("init_scale", self.init_scale, low=0)
-        check_real("l2_bias", self.l2_bias, low=0)
-        check_real("l2_count_power", self.l2_count_power, low=0)
-        for name in ("l2_linear", "l2_factors"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            for key, one in value.items() if isinstance(value, Mapping) else [(None, value)]:
-                check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
-        if self.clip_gradient is not None:
-            check_real("clip_gradient", self.clip_gradient, low=0, above=True)
-        if self.solver not in ("adagrad", "sgd"):
-            raise DataError(f"solver must be 'adagrad' or 'sgd', got {self.solver!r}")
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """What goes wrong inside, an interrupt included, leaves the estimator as it was."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _validate(self, X: Any, y: Any = None, *, reset: bool) -> Any:
         settings = {"accept_sparse": "csr", "dtype": np.float32, "reset": reset}
@@ -239,6 +274,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         reset: bool,
         classes: Any = None,
         partial: bool = False,
+        class_weights: bool = True,
     ) -> Problem:
         if isinstance(X, TrainingSet):
             if y is not None or sample_weight is not None or field_ranges is not None:
@@ -246,39 +282,53 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                     "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
                 )
             if reset:
+                self.__dict__.pop("feature_names_in_", None)  # of an earlier table
                 self.n_features_in_ = X.n_features
             elif X.n_features != self.n_features_in_:
                 raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
-            classes = [0, 1] if self._loss == "logistic" else None
-            target = self._encode_target(
-                X.target, classes=classes, reset=reset, negatives=X.negatives is not None, partial=partial
-            )
+            y, source, rows = X.target, X, X.row_arrays()
+            check_finite("target", y)
+            classes = [0, 1] if self._loss == "logistic" and reset else classes
             weight = row_weights(X.weight, X.n_rows, "weight")
-            return Problem(X, X.row_arrays(), target, self._row_weights(weight, target)).without_zero_weights()
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        X, y = self._validate(X, y, reset=reset)
-        X = as_csr(X)
-        target = self._encode_target(y, classes=classes, reset=reset, negatives=False, partial=partial)
-        weight = row_weights(sample_weight, X.shape[0])
-        rows = RowArrays.of_matrix(X, dict(field_ranges or {}))
-        for name, (start, stop) in rows.field_ranges.items():
-            if not 0 <= start <= stop <= X.shape[1]:
-                raise DataError(f"field_ranges[{name!r}] is ({start}, {stop}), outside 0..{X.shape[1]}")
-        return Problem(X, rows, target, self._row_weights(weight, target)).without_zero_weights()
+        else:
+            if y is None:
+                raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            X, y = self._validate(X, y, reset=reset)
+            source = as_csr(X)
+            rows = RowArrays.of_matrix(source, check_fields(field_ranges or {}, source.shape[1], "field_ranges"))
+            weight = row_weights(sample_weight, rows.n_rows)
+        negatives = isinstance(X, TrainingSet) and X.negatives is not None
+        target = self._encode_target(y, classes=classes, reset=reset, negatives=negatives, partial=partial)
+        # Rows of weight 0 go first: they must not count for balanced class weights either.
+        problem = Problem(source, rows, target, weight).without_zero_weights()
+        if not class_weights:
+            return problem
+        return replace(problem, weight=self._row_weights(problem.weight, problem.target)).without_zero_weights()
 
-    def _split_validation(self, problem: Problem, seed: int) -> tuple[Problem, Problem]:
-        fraction = check_real("validation_fraction", self.validation_fraction, low=0, above=True)
-        n_rows = problem.rows.n_rows
-        n_held = round(n_rows * fraction)
+    def _held_out(self, n_rows: int, seed: int) -> npt.NDArray[np.bool_]:
+        """Which rows early stopping holds out."""
+        n_held = round(n_rows * self.validation_fraction)
         if not 0 < n_held < n_rows:
-            raise DataError(f"validation_fraction={fraction} of {n_rows} rows leaves nothing on one side")
-        order = np.random.default_rng([seed, 2]).permutation(n_rows)
+            raise DataError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves nothing on one side"
+            )
         held = np.zeros(n_rows, bool)
-        held[order[:n_held]] = True
-        # For callers that keep a history: these rows were seen, but not learned from.
-        self._validation_rows = np.flatnonzero(held)
-        return problem.take(np.flatnonzero(~held)), problem.take(np.flatnonzero(held))
+        held[np.random.default_rng([seed, 2]).permutation(n_rows)[:n_held]] = True
+        return held
+
+    def _objective_weights(self, data: TrainingSet, *, split: bool) -> npt.NDArray[np.float32]:
+        """What each row of the last fit weighed in its objective: class weights included, 0 if left or held out.
+
+        ``split`` says that no validation rows were given, so that early stopping held some out.
+        """
+        problem = self._problem(data, None, None, None, reset=False)
+        if split and self.early_stopping:
+            problem = problem.take(np.flatnonzero(~self._held_out(problem.rows.n_rows, self.solver_state_.seed)))
+        weight = np.zeros(data.n_rows, np.float32)
+        weight[slice(None) if problem.numbers is None else problem.numbers] = (
+            1.0 if problem.weight is None else problem.weight
+        )
+        return weight
 
     def _seed(self, going_on: bool) -> int:
         if going_on:
@@ -300,7 +350,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         l2_linear, l2_factors = self._l2(problem)
         l2 = Regularization(l2_linear, l2_factors, self.l2_count_power, problem.rows, totals)
         if going_on:
-            weights, state = self._continue()
+            weights, state = self._continue(totals)
         else:
             weights, state = self._begin(problem, totals, seed)
         mean, scale = state.target_mean, state.target_scale
@@ -370,8 +420,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     def _begin(self, problem: Problem, totals: npt.NDArray[np.float64], seed: int) -> tuple[Weights, SolverState]:
         """Random factors where a feature occurs, zeros elsewhere."""
         n_features = problem.rows.n_features
-        rng = np.random.default_rng([seed, 1])
-        factors = rng.standard_normal((n_features, self.n_factors), np.float32) * np.float32(self.init_scale)
+        factors = self._random_factors(n_features, seed)
         factors[totals == 0] = 0.0
         data = problem.training_set
         extra = 0.0
@@ -388,19 +437,21 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             SolverState(ones, ones.copy(), seed=seed, target_mean=mean, target_scale=scale),
         )
 
-    def _continue(self) -> tuple[Weights, SolverState]:
+    def _continue(self, totals: npt.NDArray[np.float64]) -> tuple[Weights, SolverState]:
+        """The parameters that there are; random factors where a feature occurs for the first time."""
         p, state = self.parameters_, self.solver_state_
         scale = state.target_scale
         if p.n_factors != self.n_factors:
             raise DataError(f"n_factors is {self.n_factors}, the fitted model has {p.n_factors}")
-        return (
-            Weights(
-                (p.bias - state.target_mean) / scale,
-                p.linear / np.float32(scale),
-                p.factors / np.float32(np.sqrt(scale)),
-            ),
-            state,
-        )
+        factors = p.factors / np.float32(np.sqrt(scale))
+        new = (totals > 0) & ~factors.any(axis=1)
+        if new.any():  # a new user and a new item, both at zero, would stay there
+            factors[new] = self._random_factors(p.n_features, state.seed)[new]
+        return Weights((p.bias - state.target_mean) / scale, p.linear / np.float32(scale), factors), state
+
+    def _random_factors(self, n_features: int, seed: int) -> npt.NDArray[np.float32]:
+        drawn = np.random.default_rng([seed, 1]).standard_normal((n_features, self.n_factors), np.float32)
+        return drawn * np.float32(self.init_scale)
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         return -np.inf, np.inf

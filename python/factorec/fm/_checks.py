@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,15 @@ import numpy.typing as npt
 
 from ..errors import DataError
 
-__all__ = ["check_integer", "check_real", "learning_rates", "row_weights"]
+__all__ = [
+    "check_fields",
+    "check_finite",
+    "check_integer",
+    "check_real",
+    "check_settings",
+    "learning_rates",
+    "row_weights",
+]
 
 
 def check_integer(name: str, value: Any, *, low: int) -> int:
@@ -27,6 +36,55 @@ def check_real(name: str, value: Any, *, low: float, above: bool = False) -> flo
     if bad or value < low or (above and value == low):
         raise DataError(f"{name} must be a finite number {'above' if above else 'of at least'} {low}, got {value!r}")
     return float(value)
+
+
+def check_settings(estimator: Any) -> None:
+    """The constructor parameters of an estimator."""
+    for name in ("n_factors", "n_epochs", "batch_size", "n_iter_no_change"):
+        check_integer(name, getattr(estimator, name), low=1)
+    for name in ("init_scale", "l2_bias", "l2_count_power"):
+        check_real(name, getattr(estimator, name), low=0)
+    check_real("validation_fraction", estimator.validation_fraction, low=0, above=True)
+    for name in ("l2_linear", "l2_factors"):
+        value = getattr(estimator, name)
+        if value is None:
+            continue
+        for key, one in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
+    if estimator.clip_gradient is not None:
+        check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
+    if estimator.solver not in ("adagrad", "sgd"):
+        raise DataError(f"solver must be 'adagrad' or 'sgd', got {estimator.solver!r}")
+
+
+def check_fields(ranges: Any, n_features: int, name: str) -> dict[str, tuple[int, int]]:
+    """Field name -> (start, stop): pairs of integers inside the columns, none overlapping another."""
+    if not isinstance(ranges, Mapping):
+        raise DataError(f"{name} must map field names to (start, stop), got {type(ranges).__name__}")
+    fields = {}
+    for field, span in ranges.items():
+        if (
+            not isinstance(span, tuple | list)
+            or len(span) != 2
+            or not all(isinstance(c, numbers.Integral) for c in span)
+        ):
+            raise DataError(f"{name}[{field!r}] must be a pair of integers (start, stop), got {span!r}")
+        start, stop = int(span[0]), int(span[1])
+        if not 0 <= start <= stop <= n_features:
+            raise DataError(f"{name}[{field!r}] is ({start}, {stop}), outside 0..{n_features}")
+        fields[field] = (start, stop)
+    rising = sorted((span, field) for field, span in fields.items() if span[0] < span[1])
+    for (one, field), (other, next_field) in itertools.pairwise(rising):
+        if other[0] < one[1]:
+            raise DataError(f"{name}: {field!r} {one} and {next_field!r} {other} overlap")
+    return fields
+
+
+def check_finite(name: str, target: npt.NDArray[Any]) -> None:
+    """Refuse NaN and infinity, naming the first row."""
+    bad = np.flatnonzero(~np.isfinite(target))
+    if len(bad):
+        raise DataError(f"{name}[{bad[0]}] is {target[bad[0]]}: targets are finite numbers")
 
 
 def learning_rates(value: Any) -> dict[str, float]:
@@ -49,9 +107,11 @@ def row_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") ->
         weight = np.asarray(sample_weight, np.float64)
     if weight.shape != (n_rows,):
         raise DataError(f"{name} has shape {weight.shape}, expected ({n_rows},)")
-    bad = np.flatnonzero(~np.isfinite(weight) | (weight < 0))
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = weight.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(narrow) | (narrow < 0))
     if len(bad):
-        raise DataError(f"{name}[{bad[0]}] is {weight[bad[0]]}: weights are finite and not negative")
-    if not weight.any():
+        raise DataError(f"{name}[{bad[0]}] is {weight[bad[0]]}: weights are finite (in float32) and not negative")
+    if not narrow.any():
         raise DataError(f"{name} is zero in every row (all weights are zero): nothing to train on")
-    return weight.astype(np.float32)
+    return narrow

@@ -89,7 +89,7 @@ class FitOptions:
             **{f"rate_{block}": rate for block, rate in self.rates.items()},
             "l2_bias": self.l2_bias,
             "clip": self.clip_gradient,
-            "batch_size": self.batch_size,
+            "batch_size": min(self.batch_size, 2**62),
             "shuffle": self.shuffle,
             "seed": seed,
             "n_threads": self.n_threads,
@@ -152,8 +152,9 @@ def run_epochs(
         if not np.isfinite(sums["loss"]) or not trainer.finite():
             shown = ", ".join(f"{block} {rate:g}" for block, rate in options.rates.items())
             raise DivergenceError(
-                f"training diverged in epoch {epoch}: loss or parameters are not finite with learning rate ({shown}); "
-                "lower learning_rate, raise l2_factors and l2_linear, scale the features, or set clip_gradient"
+                f"training diverged in epoch {epoch + 1}: loss or parameters are not finite with learning rate "
+                f"({shown}); lower learning_rate, raise l2_factors and l2_linear, scale the features, or set "
+                "clip_gradient"
             )
         records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
         if evaluation:

@@ -18,13 +18,15 @@ __all__ = ["Problem"]
 class Problem:
     """Checked rows, encoded targets and weights.
 
-    ``source`` is the CSR matrix or TrainingSet that the rows look into.
+    ``source`` is the CSR matrix or TrainingSet that the rows look into, ``numbers`` the rows' numbers among those
+    given (None: all).
     """
 
     source: Any
     rows: RowArrays
     target: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float32] | None
+    numbers: npt.NDArray[Any] | None = None
 
     @property
     def training_set(self) -> TrainingSet | None:
@@ -41,12 +43,15 @@ class Problem:
     def take(self, chosen: npt.NDArray[Any]) -> Problem:
         """The problem of some of the rows."""
         weight = None if self.weight is None else self.weight[chosen]
+        numbers = chosen if self.numbers is None else self.numbers[chosen]
+        part: Any
         if isinstance(self.source, TrainingSet):
             part = self.source.take(chosen)
-            return Problem(part, part.row_arrays(), self.target[chosen], weight)
-        part = self.source[chosen]
-        rows = replace(self.rows, blocks=[(None, csr_tuple(part))], n_rows=int(part.shape[0]))
-        return Problem(part, rows, self.target[chosen], weight)
+            rows = part.row_arrays()
+        else:
+            part = self.source[chosen]
+            rows = replace(self.rows, blocks=[(None, csr_tuple(part))], n_rows=int(part.shape[0]))
+        return Problem(part, rows, self.target[chosen], weight, numbers)
 
     def without_zero_weights(self) -> Problem:
         """Rows of weight 0 left out, so that they are absent to the bit."""

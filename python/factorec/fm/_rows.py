@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from .. import _core
 from ..errors import DataError
 
-__all__ = ["CsrTuple", "RowArrays", "as_csr", "csr_tuple"]
+__all__ = ["CsrTuple", "RowArrays", "as_csr", "as_index", "csr_tuple"]
 
 CsrTuple = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32] | None, int]
 
@@ -37,7 +37,7 @@ class RowArrays:
             [(None, csr_tuple(X))],
             int(X.shape[0]),
             int(X.shape[1]),
-            [(int(start), int(stop)) for start, stop in ranges.values()],
+            list(ranges.values()),
             ranges,
         )
 
@@ -51,6 +51,14 @@ def _index(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if values.dtype not in (np.int32, np.int64):
         values = values.astype(np.int64)
     return np.ascontiguousarray(values)
+
+
+def as_index(values: Any, name: str) -> npt.NDArray[Any]:
+    """A vector of int32 or int64; a vector of them is used as it is."""
+    index = np.asarray(values)
+    if index.ndim != 1 or (index.dtype.kind not in "iu" and len(index)):
+        raise DataError(f"{name} must be a vector of integers")
+    return _index(index)
 
 
 def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:

@@ -37,6 +37,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     learning_rate : float or dict
         One rate, or ``{"bias": ..., "linear": ..., "factors": ...}``.
     l2_bias : float, default=0
+        L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives a value for each field. None: 0.003 and 0.048, or
         0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature (see Notes).
@@ -47,20 +48,23 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     batch_size : int, default=1
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
     shuffle : bool, default=True
+        Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
         Gradient entries are clipped to plus or minus this.
     class_weight : dict, "balanced" or None
         Multiplies the row weights.
     early_stopping : bool, default=False
-        Stop when the validation loss has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
+        Stop when the validation log loss has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
     validation_fraction : float, default=0.1
         Share of the rows held out where no ``X_val`` is given.
-    n_iter_no_change : int
+    n_iter_no_change : int, default=3
+        Epochs that early stopping waits for an improvement.
     warm_start : bool, default=False
         ``fit`` goes on from the parameters, accumulators and epoch number that there are.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
+        Seed of the start values, the order of the rows, the rows held out and the sampled negatives.
     verbose : int, default=0
         1: a progress bar; 2: a line an epoch.
 
@@ -79,6 +83,9 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     -----
     The defaults were chosen by ``python benchmarks/tune.py``: the best validation loss inside MovieLens 100K's
     ua.base among settings whose explanations agree with the model.
+
+    Fitted to a TrainingSet with negatives, ``predict_proba`` is the probability of a like against items drawn at
+    random: it is not calibrated for items that were rated.
 
     Examples
     --------
@@ -161,9 +168,11 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         check_classification_targets(y)
         present = np.unique(y)
         known = np.unique(classes) if classes is not None else present if reset else self.classes_
+        if not reset and not np.array_equal(known, self.classes_):
+            raise DataError(f"classes are {known.tolist()}, the model was fitted with {self.classes_.tolist()}")
         if not np.isin(present, known).all():
-            other = present[~np.isin(present, known)][0]
-            raise DataError(f"y holds {other!r}, which is none of the classes {list(known)}")
+            other = present[~np.isin(present, known)].tolist()[0]
+            raise DataError(f"the target holds {other!r}, which is none of the classes {known.tolist()}")
         if len(known) > 2:
             kind = type_of_target(y, input_name="y", raise_unknown=True)
             raise DataError(f"Only binary classification is supported. The type of the target is {kind}.")
@@ -199,10 +208,43 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_factors, solver, n_epochs, learning_rate, l2_bias, l2_linear, l2_factors, l2_count_power, init_scale, \
-batch_size, shuffle, clip_gradient, early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs, \
-random_state, verbose
-        As in FMClassifier; rates and L2 are in units of the scaled target. L2 None: 0.049 and 0.083.
+    n_factors : int, default=16
+        Factors of each feature (k).
+    solver : {"adagrad", "sgd"}, default="adagrad"
+        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
+    n_epochs : int
+        Passes over the rows.
+    learning_rate : float or dict
+        One rate, or ``{"bias": ..., "linear": ..., "factors": ...}``, for the scaled target.
+    l2_bias : float, default=0
+        L2 of the bias.
+    l2_linear, l2_factors : float or dict of str to float, optional
+        Charged per row in which a feature occurs, in units of the scaled target; a dict gives a value for each field.
+        None: 0.049 and 0.083.
+    l2_count_power : float, default=0
+        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
+    init_scale : float
+        Standard deviation of the factors at the start.
+    batch_size : int, default=1
+        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
+    shuffle : bool, default=True
+        Visit the rows in an order drawn by the seed, not in their own.
+    clip_gradient : float, optional
+        Gradient entries are clipped to plus or minus this.
+    early_stopping : bool, default=False
+        Stop when the validation RMSE has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows held out where no ``X_val`` is given.
+    n_iter_no_change : int, default=3
+        Epochs that early stopping waits for an improvement.
+    warm_start : bool, default=False
+        ``fit`` goes on from the parameters, accumulators and epoch number that there are.
+    n_jobs : int, optional
+        Threads; None: all that the process may use. The result does not depend on it.
+    random_state : int, RandomState or None
+        Seed of the start values, the order of the rows, the rows held out and the sampled negatives.
+    verbose : int, default=0
+        1: a progress bar; 2: a line an epoch.
 
     Attributes
     ----------
@@ -280,16 +322,17 @@ random_state, verbose
     ) -> npt.NDArray[np.float64]:
         if negatives:
             raise DataError("negatives are for FMClassifier: an unseen item has no rating to regress on")
-        target = np.asarray(y, np.float64)
-        if not np.isfinite(target).all():
-            row = int(np.flatnonzero(~np.isfinite(target))[0])
-            raise DataError(f"target[{row}] is {target[row]}")
-        return target
+        return np.asarray(y, np.float64)
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
+        low, high = float(target.min()), float(target.max())
+        if low == high:  # not by its deviation, which rounding may leave above 0
+            return 0.0, low, 1.0
+        # Halves: their difference cannot overflow. Parameters are float32, so their scale has bounds.
+        if not 1e-30 < high / 2 - low / 2 < 1e30:
+            raise DataError(f"targets span {low:g} to {high:g}: rescale them, parameters are float32")
         mean = float(np.average(target, weights=weight))
-        scale = float(np.sqrt(np.average((target - mean) ** 2, weights=weight)))
-        return 0.0, mean, scale if scale > 0 else 1.0
+        return 0.0, mean, float(np.sqrt(np.average((target - mean) ** 2, weights=weight)))
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         low, high = float(target.min()), float(target.max())

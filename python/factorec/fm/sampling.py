@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from .. import _core
 from ..errors import DataError
-from ._rows import CsrTuple, as_csr
+from ._checks import check_integer
+from ._rows import CsrTuple, as_csr, as_index
 
 __all__ = ["NegativeSampling"]
 
@@ -48,8 +49,7 @@ class NegativeSampling:
     seen: Any
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n_per_positive, (int, np.integer)) or self.n_per_positive < 1:
-            raise DataError(f"negatives per positive must be a positive integer, got {self.n_per_positive!r}")
+        check_integer("n_per_positive", self.n_per_positive, low=1)
         if not sp.issparse(self.seen):
             raise DataError(f"seen must be a scipy sparse matrix, got {type(self.seen).__name__}")
         given: Any = self.seen
@@ -72,15 +72,25 @@ class NegativeSampling:
 
         Parameters
         ----------
-        users : ndarray of int32 or int64, shape (n_rows,)
+        users : array-like of int, shape (n_rows,)
         seed, epoch : int
+            Not negative.
 
         Returns
         -------
         ndarray of int64, shape (n_rows, n_per_positive)
             Items; -1 for a user who has seen all.
+
+        Raises
+        ------
+        DataError
+            If a user is outside ``seen``.
         """
-        return _core.draw_negatives(self.csr_tuple(), users, int(self.n_per_positive), seed, epoch)
+        numbers = (check_integer("seed", seed, low=0), check_integer("epoch", epoch, low=0))
+        try:
+            return _core.draw_negatives(self.csr_tuple(), as_index(users, "users"), int(self.n_per_positive), *numbers)
+        except ValueError as error:
+            raise DataError(str(error)) from None
 
     def expected(
         self, users: npt.NDArray[Any], weight: npt.NDArray[np.float64]

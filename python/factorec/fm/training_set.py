@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +12,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from ..errors import DataError
-from ._rows import RowArrays, as_csr, csr_tuple
+from ._checks import check_fields, check_integer
+from ._rows import RowArrays, as_csr, as_index, csr_tuple
 from .sampling import NegativeSampling
 
 __all__ = ["Block", "TrainingSet"]
@@ -30,12 +32,12 @@ class Block:
     rows : sparse of float32, shape (n_entities, n_features)
         The entities' features, in columns of the whole model.
     field_ranges : dict of str to (int, int)
-        Field name -> (start, stop) of its columns, the id field first.
+        Field name -> (start, stop) of its columns, the id field first. Every entry is in one of them.
 
     Raises
     ------
     DataError
-        If an index is not of integers or outside the entities, or a field outside the columns.
+        If an index is not of integers or outside the entities, or an entry outside the fields.
 
     Examples
     --------
@@ -53,20 +55,28 @@ class Block:
     field_ranges: dict[str, tuple[int, int]]
 
     def __post_init__(self) -> None:
-        index = np.ascontiguousarray(self.index)
-        if index.ndim != 1 or index.dtype.kind not in "iu":
-            raise DataError(f"block {self.name!r}: index must be a vector of integers")
-        if index.dtype not in (np.int32, np.int64):
-            index = index.astype(np.int64)
+        index = as_index(self.index, f"block {self.name!r}: index")
         rows = as_csr(self.rows, name=f"block {self.name!r}")
         if len(index) and (index.min() < 0 or index.max() >= rows.shape[0]):
             bad = int(np.flatnonzero((index < 0) | (index >= rows.shape[0]))[0])
             raise DataError(f"block {self.name!r}: index[{bad}] is {index[bad]}, outside 0..{rows.shape[0] - 1}")
-        for field, (start, stop) in self.field_ranges.items():
-            if not 0 <= start <= stop <= rows.shape[1]:
-                raise DataError(f"block {self.name!r}: field {field!r} has columns {start}..{stop} of {rows.shape[1]}")
+        fields = check_fields(self.field_ranges, rows.shape[1], f"block {self.name!r}: field_ranges")
+        if not fields:
+            raise DataError(f"block {self.name!r}: field_ranges names no field")
+        in_field = np.zeros(rows.shape[1], bool)
+        for start, stop in fields.values():
+            in_field[start:stop] = True
+        outside = rows.indices[~in_field[rows.indices]]
+        if len(outside):
+            raise DataError(f"block {self.name!r} has an entry in column {outside[0]}, which is in none of its fields")
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "field_ranges", fields)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First column of its fields, and the one after the last."""
+        return min(s for s, _ in self.field_ranges.values()), max(s for _, s in self.field_ranges.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +99,7 @@ class TrainingSet:
     Raises
     ------
     DataError
-        If lengths or widths differ, or fields overlap.
+        If lengths or widths differ, blocks are not in column order, or a field name occurs twice.
 
     Examples
     --------
@@ -117,6 +127,12 @@ class TrainingSet:
         for block in self.blocks:
             if len(block.index) != len(target):
                 raise DataError(f"block {block.name!r}: index has {len(block.index)} entries, target {len(target)}")
+        for one, other in itertools.pairwise(self.blocks):
+            if other.span[0] < one.span[1]:
+                raise DataError(f"blocks {one.name!r} {one.span} and {other.name!r} {other.span}: columns must rise")
+        names = [name for block in self.blocks for name in block.field_ranges]
+        if len(set(names)) < len(names):
+            raise DataError(f"two blocks have a field of the same name: {sorted(names)}")
         if self.weight is not None:
             weight = np.ascontiguousarray(self.weight, np.float32)
             if weight.shape != target.shape:
@@ -155,7 +171,7 @@ class TrainingSet:
         -------
         TrainingSet
         """
-        n_features = n_users + n_items
+        n_features = check_integer("n_users", n_users, low=1) + check_integer("n_items", n_items, low=1)
 
         def ids(name: str, index: Any, n: int, start: int) -> Block:
             columns = np.arange(start, start + n, dtype=np.int32)
@@ -177,9 +193,8 @@ class TrainingSet:
 
     @property
     def n_query_features(self) -> int:
-        """Number of columns before the item block's."""
-        starts = [start for start, _ in self.blocks[-1].field_ranges.values()]
-        return min(starts) if starts else self.n_features
+        """Number of columns before those of the item block."""
+        return self.blocks[-1].span[0]
 
     @property
     def field_ranges(self) -> dict[str, tuple[int, int]]:
@@ -214,11 +229,11 @@ class TrainingSet:
 
     def row_arrays(self) -> RowArrays:
         """The rows for the core; the grid spans the id fields of the first and the last block."""
-        ids = [next(iter(block.field_ranges.values()), None) for block in (self.blocks[0], self.blocks[-1])]
+        ids = [next(iter(block.field_ranges.values())) for block in (self.blocks[0], self.blocks[-1])]
         return RowArrays(
             [(block.index, csr_tuple(block.rows)) for block in self.blocks],
             self.n_rows,
             self.n_features,
-            [span for span in ids if span is not None],
+            ids,
             self.field_ranges,
         )
