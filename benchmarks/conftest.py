@@ -8,7 +8,8 @@ A benchmark is one contender in one case:
     def test_numpy(contender):
         contender("top 100, ML-100K", "numpy", other_function)
 
-`report.py` puts the contenders of a case side by side and says which bars were met.
+`report.py` puts the contenders of a case side by side and says which bars were met; a case without "factorec" holds
+several ways of ours, each with a limit of its own.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ class Libmf:
         self._library.mf_destroy_model.argtypes = (ctypes.POINTER(ctypes.c_void_p),)
 
     def train(self, users, items, target, *, k, n_epochs, threads, loss=LOGISTIC, bins=20) -> None:
-        """`mf_train` on (user, item, target); target -1 or +1 for the logistic loss."""
+        """`mf_train` on (user, item, target); target -1 or +1 for the logistic loss.
+
+        20 bins, the library's default, is also the fastest of 4, 8, 12, 16, 20, 26, 32 on ua.base.
+        """
         nodes = np.empty(len(target), dtype=[("u", np.int32), ("v", np.int32), ("r", np.float32)])
         nodes["u"], nodes["v"], nodes["r"] = users, items, target
         problem = _Problem(int(users.max()) + 1, int(items.max()) + 1, len(nodes), nodes.ctypes.data)
