@@ -8,10 +8,11 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["console", "epochs", "errors", "print_table", "step", "track"]
+__all__ = ["console", "epochs", "errors", "note", "print_table", "step", "track"]
 
 # highlight=False: numbers in titles and paths are not decoration.
 console = Console(highlight=False)
@@ -21,7 +22,12 @@ errors = Console(highlight=False, stderr=True)
 def step(title: str) -> None:
     """Begin a part of the output."""
     console.print()
-    console.print(f"[bold]{title}[/bold]")
+    console.print(f"[bold]{escape(title)}[/bold]")
+
+
+def note(text: str) -> None:
+    """Print a remark."""
+    console.print(f"[dim]{escape(text)}[/dim]")
 
 
 def print_table(
@@ -38,7 +44,7 @@ def print_table(
             no_wrap=position not in text,
         )
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(escape(str(cell)) for cell in row))  # a title may hold what looks like markup
     console.print(table)
 
 

@@ -15,7 +15,7 @@ from .._ranking import Request
 from ..encoding.tables import column, column_names
 from ..errors import DataError
 from ..sinks import open_sink
-from ._console import console, epochs, errors, print_table, track
+from ._console import epochs, errors, note, print_table, track
 from ._tables import parse_id, read_table
 
 __all__ = ["evaluate", "explain", "recommend", "train"]
@@ -49,7 +49,7 @@ def train(
     epochs(rec.estimator_.history_)
     rec.save(model, history=history)
     n_users, n_items = len(rec.encoder_.users_), len(rec.encoder_.items_)
-    console.print(
+    note(
         f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}"
     )
 
@@ -64,7 +64,7 @@ def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
             ["metric", "model", "popularity"],
             [[name, f"{value:.4f}", f"{judged.popularity[name]:.4f}"] for name, value in judged.ranking.items()],
         )
-    console.print(
+    note(
         f"{judged.n_rows:,} rows; lists of {judged.n_users:,} users; not known to the model: "
         f"{judged.n_cold_users:,} users, {judged.n_cold_items:,} items"
     )
@@ -119,7 +119,7 @@ def recommend(
             lines += int(batch.counts.sum())
             progress.advance(progress.task_ids[0], len(batch))
     took = time.perf_counter() - began
-    console.print(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {out}")
+    note(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {out}")
 
 
 def explain(model: Path, user_text: str, item_text: str | None, method: str, noun: str, out: Path | None) -> None:
@@ -137,7 +137,7 @@ def explain(model: Path, user_text: str, item_text: str | None, method: str, nou
     print(why)
     if out is not None:
         why.save(out)
-        console.print(f"[dim]written to {out}[/dim]")
+        note(f"written to {out}")
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from rich.markup import escape
 
 from .. import FMRegressor, Recommender, __version__, _core, load
 from .._threads import resolve_n_jobs
@@ -47,10 +48,10 @@ def doctor(model: Path | None) -> bool:
     for name, check in checks:
         try:
             check()
-            console.print(f"  [green]ok[/green]      {name}")
+            console.print(f"  [green]ok[/green]      {escape(name)}")
         except Exception as error:
             passed = False
-            console.print(f"  [red]failed[/red]  {name}: {one_line(error)}")
+            console.print(f"  [red]failed[/red]  {escape(f'{name}: {one_line(error)}')}")
     return passed
 
 

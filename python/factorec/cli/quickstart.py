@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 
 from .. import Recommender, datasets
 from ..explain import Explanation
 from ..fm import FMClassifier
-from ._console import console, epochs, print_table, step
+from ._console import console, epochs, note, print_table, step
 from ._page import write_page
 
 __all__ = ["quickstart"]
@@ -26,8 +27,7 @@ PUBLISHED = {"accuracy": "0.7159", "log_loss": "0.5811", "f1": "0.7456"}
 UNPADDED = {"accuracy": "about 0.697", "log_loss": "about 0.589", "f1": "about 0.738"}
 METRICS = {"accuracy": "accuracy", "log_loss": "log loss", "f1": "F1", "auc": "AUC"}
 
-# Ranking wants another balance than predicting ratings that exist: each row brings 8 sampled ones.
-NEGATIVES = 8
+NEGATIVES = 8  # sampled unseen films per like
 
 
 def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
@@ -54,9 +54,9 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
     ]
     head = ["test figures", "this run", "service, as published", "service, unpadded"]
     print_table(head, figures, bold=1)
-    console.print(
-        f"[dim]Fitted in {took:.2f} s. The published figures are sums over 9,430 test rows and 570 rows of padding, "
-        "divided by 10,000;\nunpadded is what the same model gives without them.[/dim]"
+    note(
+        f"Fitted in {took:.2f} s. The published figures are sums over 9,430 test rows and 570 rows of padding, "
+        "divided by 10,000; unpadded is what the same model gives without them."
     )
 
     step(f"3  Rank films: the same model with {NEGATIVES} sampled unseen films per like")
@@ -69,10 +69,9 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
         ["with sampled negatives", f"{ranked.ranking['ndcg@10']:.4f}"],
     ]
     print_table(["test lists of unseen films", "NDCG@10"], ndcg, bold=1)
-    console.print(
-        f"[dim]Fitted in {took:.2f} s. {ranked.n_users:,} users with a liked film in the test rows. A model that "
-        "saw only rated films\nknows which of them people like, not which films they would pick: it must not rank."
-        "[/dim]"
+    note(
+        f"Fitted in {took:.2f} s. Means over {ranked.n_users:,} users with a liked film in the test rows. A model "
+        "that saw only rated films knows which of them people like, not which films they would pick: it must not rank."
     )
 
     step(f"4  Top {top} unseen films of every user")
@@ -88,15 +87,15 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
         [[rank + 1, line["title"], f"{line['score']:.3f}"] for rank, line in enumerate(first[:5])],
         text=(1,),
     )
-    console.print(f"[dim]User {USER}'s first five; {len(best):,} lists searched exactly in {took:.3f} s.[/dim]")
+    note(f"User {USER}'s first five; {len(best):,} lists searched exactly in {took:.3f} s.")
 
     step("5  Why")
     whys = _explain(explicit, ranker, first[0]["item_id"])
     files = _write_explanations(out, whys, figures, head, ndcg)
-    for _, why, path in files:
-        console.print(f"{why.title} [dim]by {why.method}: {path.name}[/dim]")
+    for heading, why, path in files:
+        console.print(f"{escape(why.title or '')} [dim]{escape(heading)}: {path.name}[/dim]")
         for line in why.contributions[:3]:
-            console.print(f"  {line['impact']:+.3f}  {line['title']} [dim](rated {line['rating']:g})[/dim]")
+            console.print(f"  {line['impact']:+.3f}  {escape(line['title'])} [dim](rated {line['rating']:g})[/dim]")
 
     step(f"Done in {time.perf_counter() - began:.1f} s. Everything lies in {out.resolve()}")
     print_table(
@@ -121,7 +120,8 @@ def _fit(data: Any, seed: int, *, negatives: int) -> tuple[Recommender, float]:
     estimator = FMClassifier(n_factors=64, random_state=seed)
     rec = Recommender(estimator, like_threshold=LIKE, negatives=negatives)
     began = time.perf_counter()
-    rec.fit(data.train, items=data.items, users=data.users, eval_set={"test": data.test})
+    # With negatives, likes are told from films nobody rated: metrics of rated test rows would say nothing.
+    rec.fit(data.train, items=data.items, users=data.users, eval_set=None if negatives else {"test": data.test})
     return rec, time.perf_counter() - began
 
 
@@ -130,21 +130,21 @@ def _explain(explicit: Recommender, ranker: Recommender, first: Any) -> list[tup
     return [
         (
             f"why-{USER}-{FILM}-ridge.png",
-            f"User {USER}, film {FILM}, re-solved exactly",
+            "re-solved exactly",
             "By the model of part 2. The user's vector is solved again from the user's own ratings; "
             "the impacts add up to the score.",
             explicit.explain(USER, FILM, noun="film"),
         ),
         (
             f"why-{USER}-{FILM}-paper.png",
-            f"User {USER}, film {FILM}, by the published formula",
+            "by the published formula",
             "The same score by Rastegarpanah et al. 2017: least squares without a penalty, from liked and "
             "disliked films alike.",
             explicit.explain(USER, FILM, method="paper", noun="film"),
         ),
         (
             f"why-{USER}-first.png",
-            f"User {USER}, first recommendation",
+            "the first recommendation, by the ranking model",
             "By the model that made the list. What the films not rated say together is one line.",
             ranker.explain(USER, first, noun="film"),
         ),
