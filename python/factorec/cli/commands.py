@@ -49,9 +49,7 @@ def train(
     epochs(rec.estimator_.history_)
     rec.save(model, history=history)
     n_users, n_items = len(rec.encoder_.users_), len(rec.encoder_.items_)
-    note(
-        f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}"
-    )
+    note(f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}")
 
 
 def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:

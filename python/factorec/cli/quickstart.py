@@ -65,7 +65,7 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
     ranked = ranker.evaluate(data.test)
     ndcg = [
         ["popularity", f"{ranked.popularity['ndcg@10']:.4f}"],
-        ["likes and dislikes only (part 2)", f"{judged.ranking['ndcg@10']:.4f}"],
+        ["likes and dislikes only", f"{judged.ranking['ndcg@10']:.4f}"],
         ["with sampled negatives", f"{ranked.ranking['ndcg@10']:.4f}"],
     ]
     print_table(["test lists of unseen films", "NDCG@10"], ndcg, bold=1)
@@ -89,11 +89,11 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
     )
     note(f"User {USER}'s first five; {len(best):,} lists searched exactly in {took:.3f} s.")
 
-    step("5  Why")
+    step(f"5  Why, for user {USER}")
     whys = _explain(explicit, ranker, first[0]["item_id"])
-    files = _write_explanations(out, whys, figures, head, ndcg)
-    for heading, why, path in files:
-        console.print(f"{escape(why.title or '')} [dim]{escape(heading)}: {path.name}[/dim]")
+    _write_explanations(out, whys, figures, head, ndcg)
+    for _, heading, _, why in whys:
+        console.print(f"Why {escape(why.title or '')}? [dim]{escape(heading)}[/dim]")
         for line in why.contributions[:3]:
             console.print(f"  {line['impact']:+.3f}  {escape(line['title'])} [dim](rated {line['rating']:g})[/dim]")
 
@@ -102,7 +102,7 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
         ["file", ""],
         [
             [lists.name, f"{len(best):,} users × {top} films: user_id, rank, item_id, title, score"],
-            *([path.name, heading] for heading, _, path in files),
+            *([name, f"why {why.title}: {heading}"] for name, heading, _, why in whys),
             ["explanations.html", "the figures and all explanations on one page"],
             [model.name if model.parent == out else model, "the ranking model, for factorec.load"],
         ],
@@ -131,7 +131,7 @@ def _explain(explicit: Recommender, ranker: Recommender, first: Any) -> list[tup
         (
             f"why-{USER}-{FILM}-ridge.png",
             "re-solved exactly",
-            "By the model of part 2. The user's vector is solved again from the user's own ratings; "
+            "By the model of likes and dislikes. The user's vector is solved again from the user's own ratings; "
             "the impacts add up to the score.",
             explicit.explain(USER, FILM, noun="film"),
         ),
@@ -157,16 +157,13 @@ def _write_explanations(
     figures: list[list[str]],
     head: list[str],
     ndcg: list[list[str]],
-) -> list[tuple[str, Explanation, Path]]:
-    files = []
-    for name, heading, _, why in whys:
+) -> None:
+    for name, _, _, why in whys:
         why.save(out / name)
-        files.append((heading, why, out / name))
     write_page(
         out / "explanations.html",
         "Why these films?",
         "MovieLens 100K, split ua: factorization machines with 64 factors, learned from 90,570 ratings.",
         [(head, figures), (["test lists of unseen films", "NDCG@10"], ndcg)],
-        [(heading, words, why) for _, heading, words, why in whys],
+        [(heading[0].upper() + heading[1:], words, why) for _, heading, words, why in whys],
     )
-    return files
