@@ -20,6 +20,7 @@ from . import _core
 
 if TYPE_CHECKING:
     from . import datasets, encoding, errors, explain, fm, formats, metrics, search, sinks
+    from ._evaluation import Evaluation
     from ._model_file import load
     from ._recommendations import Recommendations
     from .encoding import Encoder
@@ -51,6 +52,7 @@ __all__ = [
     "DatasetUnavailableError",
     "DivergenceError",
     "Encoder",
+    "Evaluation",
     "Explanation",
     "FMClassifier",
     "FMParameters",
@@ -83,6 +85,7 @@ _HOMES = {
     "DatasetUnavailableError": "errors",
     "DivergenceError": "errors",
     "Encoder": "encoding",
+    "Evaluation": "_evaluation",
     "Explanation": "explain",
     "FMClassifier": "fm",
     "FMParameters": "fm",

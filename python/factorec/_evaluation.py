@@ -44,6 +44,17 @@ class Evaluation:
     n_cold_users, n_cold_items : int
         Users and items of the table that the model does not know. Such users are not ranked for; such items
         count as missed where they are relevant.
+
+    Examples
+    --------
+    >>> import factorec as fr
+    >>> data = fr.datasets.make_planted_fm(100, 40, 2000, seed=0)
+    >>> train, test = ({name: column[part] for name, column in data.table.items()}
+    ...                for part in (slice(1500), slice(1500, None)))
+    >>> rec = fr.Recommender(fr.FMClassifier(n_factors=4, random_state=0)).fit(train)
+    >>> judged = rec.evaluate(test, n=5)
+    >>> list(judged.points), list(judged.ranking)
+    (['log_loss', 'accuracy', 'f1', 'auc'], ['precision@5', 'recall@5', 'map@5', 'ndcg@5'])
     """
 
     points: dict[str, float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from scipy.sparse import csr_matrix
 from ._interactions import id_positions, names_columns
 from ._recommendations import Recommendations
 from .encoding.tables import column
-from .errors import DataError
+from .errors import DataError, UnknownIdError
 from .search import ItemIndex
 
 if TYPE_CHECKING:
@@ -111,9 +112,7 @@ class Request:
                 positions = id_positions(vocabulary, user_ids, "user", "unknown='popular' gives them popular items")
             else:
                 positions = vocabulary.index(user_ids)
-        whitelist = None
-        if items is not None:
-            whitelist = id_positions(rec.encoder_.items_, items, "item", "nothing is known about them")
+        whitelist = None if items is None else _whitelist(rec, items)
         everywhere, pairs = _exclusions(rec, exclude)
         return cls(rec, user_ids, positions, check_n(n), bool(exclude_seen), whitelist, everywhere, pairs)
 
@@ -189,6 +188,22 @@ def take_rows(rows: csr_matrix, positions: NDArray[Any]) -> csr_matrix:
     kept = np.repeat(known, lengths)
     indptr = np.concatenate([[0], np.cumsum(lengths * known)])
     return csr_matrix((taken.data[kept], taken.indices[kept], indptr), shape=taken.shape)
+
+
+def _whitelist(rec: Recommender, items: Any) -> NDArray[np.int64]:
+    """Positions of the allowed items. A catalogue has items that nobody met yet: those are counted in a warning."""
+    ids = np.atleast_1d(np.asarray(items))
+    positions = rec.encoder_.items_.index(ids)
+    unknown = positions < 0
+    if unknown.any():
+        if unknown.all():
+            raise UnknownIdError("item", dict.fromkeys(ids.tolist()), "none of items= is known to the model")
+        warnings.warn(
+            f"{unknown.sum():,} of {len(ids):,} ids in items= are not known to the model and cannot be recommended",
+            UserWarning,
+            stacklevel=4,
+        )
+    return np.asarray(positions[~unknown])
 
 
 def _exclusions(rec: Recommender, exclude: Any) -> tuple[NDArray[np.int64] | None, csr_matrix | None]:

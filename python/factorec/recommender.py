@@ -208,7 +208,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         context : None
             Reserved for a later version.
         items : array-like of ids, optional
-            Recommend only these.
+            Recommend only these; a warning counts those that the model does not know.
         exclude : array-like of ids, or table, optional
             Items never to recommend; a table with the columns of users and items excludes those pairs.
         exclude_seen : bool
@@ -231,7 +231,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         UnknownIdError
-            If a user (unless ``unknown="popular"``) or an id of `items` is not known.
+            If a user (unless ``unknown="popular"``) or every id of `items` is not known.
         DataError
             If an argument cannot be used.
         """

@@ -123,6 +123,17 @@ def test_recommend(run, folder, model, tmp_path):
     assert err == "factorec: unknown user id: 999 (unknown='popular' gives them popular items)\n"
 
 
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_one_line(run, folder, model, tmp_path, monkeypatch):
+    import warnings
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # put back afterwards
+    pd.DataFrame({"item_id": [1, 777]}).to_csv(tmp_path / "stock.csv", index=False)
+    code, _, err = run("recommend", model, "-o", tmp_path / "x.csv", "--items", tmp_path / "stock.csv")
+    assert code == 0
+    assert err == "factorec: warning: 1 of 2 ids in items= are not known to the model and cannot be recommended\n"
+
+
 def test_explain(run, model, tmp_path):
     code, out, _ = run("explain", model, "--user", 3, "--item", 5, "--noun", "film", "-o", tmp_path / "why.html")
     assert code == 0

@@ -125,9 +125,13 @@ def test_wrong_arguments_are_named(likes, arguments, message):
         likes.recommend(**arguments)
 
 
-def test_unknown_items_of_a_whitelist_are_listed(likes):
-    with pytest.raises(UnknownIdError, match="unknown item id: 1 "):
-        likes.recommend(items=[1, likes.encoder_.items_.ids[0]])
+def test_unknown_items_of_a_whitelist_are_counted(likes):
+    known = likes.encoder_.items_.ids[:3]
+    with pytest.warns(UserWarning, match="1 of 4 ids in items= are not known to the model"):
+        top = likes.recommend(n=2, items=[1, *known], exclude_seen=False)
+    assert set(top.item_ids.ravel().tolist()) <= set(known.tolist())
+    with pytest.raises(UnknownIdError, match="unknown item ids: 1, 2 "):
+        likes.recommend(items=[1, 2])
 
 
 def test_result_is_a_mapping_with_titles(likes):

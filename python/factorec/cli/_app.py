@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -66,6 +67,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
+        warnings.showwarning = _warn
         try:
             function(*args, **kwargs)
         except typer.Exit:
@@ -78,6 +80,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(int(exit_code(error))) from None
 
     return app.command()(guarded)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"factorec: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _show_version(value: bool) -> None:
