@@ -248,7 +248,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
                 sink.write(batch.to_columns())
         return Path(out)
 
-    def decision_function(self, table: Any) -> NDArray[np.float32]:
+    def decision_function(self, table: Any) -> NDArray[np.float64]:
         """Raw score of each row: log-odds of a like, or rating before clipping.
 
         Parameters
@@ -259,13 +259,13 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n_rows,), float32
+        ndarray of shape (n_rows,), float64
         """
         check_is_fitted(self)
-        scores: NDArray[np.float32] = self.estimator_.decision_function(_fitting.encode_rows(self, table))
+        scores: NDArray[np.float64] = self.estimator_.decision_function(_fitting.encode_rows(self, table))
         return scores
 
-    def predict(self, table: Any) -> NDArray[np.float32]:
+    def predict(self, table: Any) -> NDArray[np.float64]:
         """Rating, or probability of a like, of each row; see `decision_function` for unknown ids.
 
         With `negatives`, the probability is that of a like against items drawn at random: it ranks, but is not
@@ -273,14 +273,14 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n_rows,), float32
+        ndarray of shape (n_rows,), float64
         """
         check_is_fitted(self)
         X = _fitting.encode_rows(self, table)
         if hasattr(self.estimator_, "predict_proba"):
-            probabilities: NDArray[np.float32] = self.estimator_.predict_proba(X)[:, 1]
+            probabilities: NDArray[np.float64] = self.estimator_.predict_proba(X)[:, 1]
             return probabilities
-        predictions: NDArray[np.float32] = self.estimator_.predict(X)
+        predictions: NDArray[np.float64] = self.estimator_.predict(X)
         return predictions
 
     def explain(
