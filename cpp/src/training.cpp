@@ -28,6 +28,7 @@ namespace {
 constexpr std::int64_t kGroupRows = 16;       // rows whose scores are taken at once
 constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
 constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
+constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
 
 std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -205,6 +206,7 @@ class Trainer::State {
     check_size(data_.l2_linear.size(), rows.n_features, "l2_linear");
     check_size(data_.l2_factors.size(), rows.n_features, "l2_factors");
     check_arrays(start);
+    if (options_.n_threads < 1) throw std::invalid_argument("n_threads must be at least 1");
     if (options_.batch_size < 1) throw std::invalid_argument("batch_size must be at least 1");
     if (data_.negatives) {
       const std::int64_t n_users = rows.blocks.front().entities.n_rows();
@@ -320,11 +322,18 @@ class Trainer::State {
   std::int64_t block_begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
   std::int64_t block_end(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block) + 1]; }
 
+  // Threads that are worth waking for a round.
+  int threads_for(std::span<const std::int32_t> blocks) const {
+    std::int64_t n_rows = 0;
+    for (std::int32_t block : blocks) n_rows += block_end(block) - block_begin(block);
+    return static_cast<int>(std::clamp<std::int64_t>(n_rows / kRowsPerThread, 1, options_.n_threads));
+  }
+
   // A round of blocks whose rows are pairs of grid features.
   PassSums run_pairs(std::span<const std::int32_t> blocks, Control& control) {
     const auto run = kernels_.pair_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
     std::vector<PassSums> of_block(blocks.size());
-    parallel_for(static_cast<std::int64_t>(blocks.size()), options_.n_threads, control, [&](std::int64_t i, int) {
+    parallel_for(static_cast<std::int64_t>(blocks.size()), threads_for(blocks), control, [&](std::int64_t i, int) {
       const std::int32_t block = blocks[static_cast<std::size_t>(i)];
       for (std::int64_t at = block_begin(block); at < block_end(block); at += kRowsPerPoll) {
         if (control.stop()) return;
@@ -346,11 +355,12 @@ class Trainer::State {
   PassSums run_round(std::span<const std::int32_t> blocks, Control& control) {
     const std::int64_t n_frozen = data_.rows.n_features - n_live_;
     while (gradient_sums_.size() < blocks.size() + 1) gradient_sums_.emplace_back(n_frozen, padded() + 1);
+    const int n_threads = threads_for(blocks);
     std::int64_t longest = 0;
     for (std::int32_t block : blocks) longest = std::max(longest, block_end(block) - block_begin(block));
     std::vector<PassSums> of_block(blocks.size());
     for (std::int64_t done = 0; done < longest; done += kFrozenRows) {
-      parallel_for(static_cast<std::int64_t>(blocks.size()), options_.n_threads, control, [&](std::int64_t i, int) {
+      parallel_for(static_cast<std::int64_t>(blocks.size()), n_threads, control, [&](std::int64_t i, int) {
         const std::int32_t block = blocks[static_cast<std::size_t>(i)];
         const std::int64_t begin = block_begin(block) + done;
         run_places(begin, std::min(begin + kFrozenRows, block_end(block)), gradient_sums_[static_cast<std::size_t>(i)],
