@@ -96,7 +96,8 @@ def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
         if not np.isfinite(dense).all():
             row, column = np.argwhere(~np.isfinite(dense))[0]
             raise DataError(f"{name}: row {row}, column {column} is {dense[row, column]}")
-        matrix = sp.csr_array(dense)
+        with np.errstate(over="ignore"):  # scipy knows neither float16 nor foreign byte orders
+            matrix = sp.csr_array(dense.astype(np.float32, copy=False))
     if n_features is not None and matrix.shape[1] != n_features:
         raise DataError(f"{name} has {matrix.shape[1]} columns, the model has {n_features} features")
     if matrix.dtype != np.float32:
