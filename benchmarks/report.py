@@ -95,7 +95,8 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
         if "benchmarks" in document:
             machine, rows = document["machine_info"]["factorec"], speed_rows(document)
             header: tuple[str, ...] = ("case", "factorec", "peer", "ratio", "bar", "")
-            command = f"python -m pytest benchmarks --benchmark-enable --benchmark-json={path}"
+            threads = f"FACTOREC_BENCH_THREADS={machine['threads']}"
+            command = f"{threads} python -m pytest benchmarks --benchmark-enable --benchmark-json={path}"
         else:
             machine, rows, command = document["machine"], figure_rows(document), document["command"]
             header = ("figure", "value", "spread", "bar", "")
@@ -104,18 +105,19 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
 
 
 def summary(documents: dict[Path, dict[str, Any]]) -> str:
-    """One table of everything that has a bar, and the machine of the last file."""
+    """One table of everything that has a bar (times with the number of threads), and the machine of the last file."""
     rows, machine = [], {}
     for document in documents.values():
         if "benchmarks" in document:
             machine = document["machine_info"]["factorec"]
             for case, time, peer, ratio, bar, met in speed_rows(document):
                 if bar:
-                    rows.append((case, f"{time}, {peer} ({ratio})" if peer else time, bar, met))
+                    threads = f" ({machine['threads']} thread{'s' if machine['threads'] > 1 else ''})"
+                    rows.append((case + threads, f"{time}, {peer} ({ratio})" if peer else time, bar, met))
         else:
             machine = document["machine"]
             rows += [(case, value, bar, met) for case, value, _, bar, met in figure_rows(document) if bar]
-    where = f"{machine['cpu']}, {machine['threads']} thread(s), `{machine['simd']}`, {machine['system']}"
+    where = f"{machine['cpu']}, {machine['cores']} cores, `{machine['simd']}`, {machine['system']}"
     more = "Commands, versions and spreads: [benchmarks](benchmarks/README.md)."
     return f"{table(('case', 'measured', 'bar', ''), rows)}\n\n{where}. {more}"
 

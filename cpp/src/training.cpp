@@ -12,14 +12,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 
 #include "factorec/parallel.hpp"
 #include "factorec/validation.hpp"
+#include "feature_table.hpp"
+#include "gradient_sums.hpp"
 #include "kernels/kernels.hpp"
 
 namespace factorec {
@@ -28,74 +28,14 @@ namespace {
 constexpr std::int64_t kGroupRows = 16;       // rows whose scores are taken at once
 constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
 constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
+constexpr std::int64_t kCacheBytes = 1 << 20;   // a larger table is worth prefetching from
 constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
-
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-struct AlignedDelete {
-  void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
-};
-using AlignedFloats = std::unique_ptr<float[], AlignedDelete>;
-
-AlignedFloats aligned_floats(std::int64_t n) {
-  AlignedFloats data(static_cast<float*>(::operator new[](static_cast<std::size_t>(n) * sizeof(float), std::align_val_t{64})));
-  std::fill_n(data.get(), n, 0.0f);
-  return data;
-}
 
 void check_size(std::size_t size, std::int64_t expected, const char* name) {
   if (static_cast<std::int64_t>(size) != expected)
     throw std::invalid_argument(std::string(name) + " has " + std::to_string(size) + " entries, expected " +
                                 std::to_string(expected));
 }
-
-// Sums of row gradients of the features that are constant for a while, in order of first use.
-class GradientSums {
- public:
-  GradientSums(std::int64_t n_features, std::int64_t stride)
-      : stride_(stride), slot_of_(static_cast<std::size_t>(n_features), -1) {}
-
-  std::int32_t slot(std::int64_t feature) {
-    std::int32_t& slot = slot_of_[static_cast<std::size_t>(feature)];
-    if (slot < 0) {
-      slot = static_cast<std::int32_t>(features_.size());
-      features_.push_back(feature);
-      counts_.push_back(0.0f);
-      gradients_.resize(gradients_.size() + static_cast<std::size_t>(stride_), 0.0f);
-    }
-    return slot;
-  }
-  void count(std::int32_t slot, float n) { counts_[static_cast<std::size_t>(slot)] += n; }
-
-  float* gradients() { return gradients_.data(); }
-  const float* gradient(std::size_t slot) const { return gradients_.data() + slot * static_cast<std::size_t>(stride_); }
-  const std::vector<std::int64_t>& features() const { return features_; }
-  float counted(std::size_t slot) const { return counts_[slot]; }
-
-  void add(const GradientSums& other) {
-    for (std::size_t s = 0; s < other.features_.size(); ++s) {
-      const std::int32_t own = slot(other.features_[s]);
-      float* into = gradients_.data() + own * stride_;
-      const float* from = other.gradient(s);
-      for (std::int64_t j = 0; j < stride_; ++j) into[j] += from[j];
-      count(own, other.counts_[s]);
-    }
-  }
-
-  void clear() {
-    for (std::int64_t feature : features_) slot_of_[static_cast<std::size_t>(feature)] = -1;
-    features_.clear();
-    counts_.clear();
-    gradients_.clear();
-  }
-
- private:
-  std::int64_t stride_;
-  std::vector<std::int32_t> slot_of_;  // of each feature, by its place after the live ones
-  std::vector<std::int64_t> features_;
-  std::vector<float> counts_;
-  std::vector<float> gradients_;
-};
 
 // Entries of up to 16 rows, flat, as the group kernel reads them.
 struct GatheredRows {
@@ -109,6 +49,16 @@ struct GatheredRows {
 };
 
 }  // namespace
+
+void PassSums::add(const PassSums& other) {
+  weight += other.weight;
+  slope += other.slope;
+  loss += other.loss;
+  absolute += other.absolute;
+  positive += other.positive;
+  predicted_positive += other.predicted_positive;
+  true_positive += other.true_positive;
+}
 
 class Trainer::State {
  public:
@@ -129,8 +79,7 @@ class Trainer::State {
     control.throw_if_stopped();
     pairs_ = grid_ && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
-    place_features(by_row);
-    fill_table(start);
+    table_.emplace(places(by_row), start, data_.l2_linear, data_.l2_factors, kernels_.width);
     if (!data_.negatives) schedule(0, control);
   }
 
@@ -156,25 +105,11 @@ class Trainer::State {
 
   BiasState copy_to(const ParameterArrays& arrays) const {
     check_arrays(arrays);
-    for (std::int64_t feature = 0; feature < data_.rows.n_features; ++feature) {
-      const float* row = table_row(place_[static_cast<std::size_t>(feature)]);
-      std::copy_n(row, table_.n_factors, arrays.factors.row(feature));
-      const float* state = row + padded();
-      const auto f = static_cast<std::size_t>(feature);
-      arrays.linear[f] = state[kLinear];
-      arrays.linear_accumulator[f] = state[kLinearAccumulator];
-      arrays.factors_accumulator[f] = state[kFactorsAccumulator];
-    }
+    table_->copy_to(arrays);
     return bias_;
   }
 
-  bool finite() const {
-    if (!std::isfinite(bias_.value)) return false;
-    float zero = 0.0f;  // stays 0 unless something is not finite
-    const std::int64_t size = data_.rows.n_features * table_.stride;
-    for (std::int64_t i = 0; i < size; ++i) zero += table_.data[i] * 0.0f;
-    return zero == 0.0f;
-  }
+  bool finite() const { return std::isfinite(bias_.value) && table_->finite(); }
 
   bool has_grid() const { return grid_.has_value(); }
   bool has_pairs() const { return pairs_; }
@@ -184,8 +119,6 @@ class Trainer::State {
   static constexpr std::uint64_t kRowOrder = 1, kBlockOrder = 2;
 
   CounterRng rng() const { return CounterRng(options_.seed); }
-  std::int64_t padded() const { return static_cast<std::int64_t>(table_.vectors) * kernels_.width; }
-  float* table_row(std::int64_t place) const { return table_.data + place * table_.stride; }
   float weight_of(std::int64_t row) const {
     return data_.weight.empty() ? 1.0f : data_.weight[static_cast<std::size_t>(row)];
   }
@@ -226,8 +159,8 @@ class Trainer::State {
     check_size(arrays.factors_accumulator.size(), n, "factors accumulator");
     if (arrays.factors.n_rows != n || arrays.factors.n_columns < 1)
       throw std::invalid_argument("factors must be (" + std::to_string(n) + ", at least 1)");
-    if (table_.data && arrays.factors.n_columns != table_.n_factors)
-      throw std::invalid_argument("factors must have " + std::to_string(table_.n_factors) + " columns");
+    if (table_ && arrays.factors.n_columns != table_->view().n_factors)
+      throw std::invalid_argument("factors must have " + std::to_string(table_->view().n_factors) + " columns");
   }
 
   // Whether every row is its two grid features and nothing else.
@@ -243,13 +176,13 @@ class Trainer::State {
   }
 
   // Places in the table: the grid's features first, in the order of their blocks, then the others in theirs.
-  void place_features(bool by_row) {
+  std::vector<std::int64_t> places(bool by_row) {
     const auto n = static_cast<std::size_t>(data_.rows.n_features);
-    place_.assign(n, -1);
+    std::vector<std::int64_t> place(n, -1);
     std::int64_t next = 0;
     const auto place_field = [&](const Field& field, const Deal& deal) {
       for (std::int64_t column = 0; column < field.size(); ++column)
-        place_[static_cast<std::size_t>(field.start + column)] = next + deal.position[static_cast<std::size_t>(column)];
+        place[static_cast<std::size_t>(field.start + column)] = next + deal.position[static_cast<std::size_t>(column)];
       next += field.size();
     };
     if (grid_) {
@@ -257,29 +190,9 @@ class Trainer::State {
       place_field(grid_->fields.second, grid_->second_deal);
     }
     n_live_ = grid_ ? next : (by_row ? data_.rows.n_features : 0);
-    for (std::size_t feature = 0; feature < n; ++feature)
-      if (place_[feature] < 0) place_[feature] = next++;
-  }
-
-  void fill_table(const ParameterArrays& start) {
-    const std::int64_t k = start.factors.n_columns;
-    table_.n_factors = static_cast<std::int32_t>(k);
-    table_.vectors = static_cast<std::int32_t>(round_up(k, kernels_.width) / kernels_.width);
-    table_.stride = round_up(padded() + kStateSize, 16);
-    storage_ = aligned_floats(data_.rows.n_features * table_.stride);
-    table_.data = storage_.get();
-    for (std::int64_t feature = 0; feature < data_.rows.n_features; ++feature) {
-      const auto f = static_cast<std::size_t>(feature);
-      float* row = table_row(place_[f]);
-      std::copy_n(start.factors.row(feature), k, row);
-      float* state = row + padded();
-      state[kLinear] = start.linear[f];
-      state[kLinearAccumulator] = start.linear_accumulator[f];
-      state[kFactorsAccumulator] = start.factors_accumulator[f];
-      state[kFactorsL2] = data_.l2_factors[f];
-      state[kLinearL2] = data_.l2_linear[f];
-    }
-    prefetch_ = data_.rows.n_features * table_.stride * 4 > (std::int64_t{1} << 20);
+    for (std::int64_t& at : place)
+      if (at < 0) at = next++;
+    return place;
   }
 
   void schedule(std::uint64_t epoch, Control& control) {
@@ -338,13 +251,13 @@ class Trainer::State {
       for (std::int64_t at = block_begin(block); at < block_end(block); at += kRowsPerPoll) {
         if (control.stop()) return;
         PairJob job;
-        job.table = table_;
+        job.table = table_->view();
         job.step = options_.step;
         job.bias = static_cast<float>(bias_.value);
         job.rows = pair_rows_.data() + at;
         job.weights = pair_weights_.empty() ? nullptr : pair_weights_.data() + at;
         job.n_rows = std::min(kRowsPerPoll, block_end(block) - at);
-        job.n_ahead = prefetch_ ? block_end(block) - at - job.n_rows : -job.n_rows;
+        job.n_ahead = table_->bytes() > kCacheBytes ? block_end(block) - at - job.n_rows : -job.n_rows;
         run(job, &of_block[static_cast<std::size_t>(i)]);
       }
     });
@@ -354,7 +267,7 @@ class Trainer::State {
   // A round of blocks whose rows have features beside the grid's.
   PassSums run_round(std::span<const std::int32_t> blocks, Control& control) {
     const std::int64_t n_frozen = data_.rows.n_features - n_live_;
-    while (gradient_sums_.size() < blocks.size() + 1) gradient_sums_.emplace_back(n_frozen, padded() + 1);
+    while (gradient_sums_.size() < blocks.size() + 1) gradient_sums_.emplace_back(n_frozen, table_->padded() + 1);
     const int n_threads = threads_for(blocks);
     std::int64_t longest = 0;
     for (std::int32_t block : blocks) longest = std::max(longest, block_end(block) - block_begin(block));
@@ -377,7 +290,7 @@ class Trainer::State {
   }
 
   PassSums run_rows(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, padded() + 1);
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, table_->padded() + 1);
     PassSums sums;
     for (std::int64_t place = 0; place < schedule_.size(); ++place) {
       PassSums of_row;
@@ -389,7 +302,7 @@ class Trainer::State {
   }
 
   PassSums run_batches(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, padded() + 1);
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, table_->padded() + 1);
     PassSums sums;
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
@@ -406,12 +319,12 @@ class Trainer::State {
   void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums, Control& control) {
     const auto run = kernels_.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
     GatheredRows rows;
-    const AlignedFloats scratch = aligned_floats(padded());
+    const AlignedFloats scratch = aligned_floats(table_->padded());
     for (std::int64_t place = begin; place < end; place += kGroupRows) {
       control.throw_if_stopped();  // each time: rows of many entries take long
       gather(place, std::min(place + kGroupRows, end), gradients, rows);
       GroupJob job;
-      job.table = table_;
+      job.table = table_->view();
       job.step = options_.step;
       job.bias = static_cast<float>(bias_.value);
       job.n_rows = rows.n_rows;
@@ -422,7 +335,7 @@ class Trainer::State {
       job.target = rows.target;
       job.weight = rows.weight;
       job.gradients = gradients.gradients();
-      job.gradient_stride = padded() + 1;
+      job.gradient_stride = table_->padded() + 1;
       job.scratch = scratch.get();
       run(job, &sums);
     }
@@ -441,7 +354,7 @@ class Trainer::State {
       rows.target[r] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
       rows.weight[r] = weight_of(row);
       const auto add = [&](std::int64_t column, float value) {
-        const std::int64_t at = place_[static_cast<std::size_t>(column)];
+        const std::int64_t at = table_->place(column);
         rows.feature.push_back(at);
         rows.value.push_back(value);
         if (at < n_live_) {
@@ -462,7 +375,7 @@ class Trainer::State {
   void step_merged(GradientSums& gradients) {
     for (std::size_t s = 0; s < gradients.features().size(); ++s)
       kernels_.merged_step[static_cast<int>(options_.solver)](
-          {table_, options_.step, gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
+          {table_->view(), options_.step, gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
     gradients.clear();
   }
 
@@ -494,11 +407,8 @@ class Trainer::State {
   std::vector<std::int64_t> order_;  // rows in the order of the seed
   std::optional<Grid> grid_;
   bool pairs_ = false;
-  bool prefetch_ = false;
-  std::vector<std::int64_t> place_;  // of each feature in the table
   std::int64_t n_live_ = 0;          // features at places below are updated row by row
-  AlignedFloats storage_;
-  StateTable table_;
+  std::optional<FeatureTable> table_;
   Schedule schedule_;
   std::vector<PairRow> pair_rows_;
   std::vector<float> pair_weights_;

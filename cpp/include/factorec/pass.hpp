@@ -24,15 +24,7 @@ struct PassSums {
   double predicted_positive = 0;  // score >= 0
   double true_positive = 0;
 
-  void add(const PassSums& other) {
-    weight += other.weight;
-    slope += other.slope;
-    loss += other.loss;
-    absolute += other.absolute;
-    positive += other.positive;
-    predicted_positive += other.predicted_positive;
-    true_positive += other.true_positive;
-  }
+  void add(const PassSums& other);  // not inline: kernels include this header
 };
 
 }  // namespace factorec

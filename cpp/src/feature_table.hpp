@@ -1,0 +1,49 @@
+// The working copy of a model's parameters while it is trained.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "factorec/training.hpp"
+#include "kernels/training_kernel.hpp"
+
+namespace factorec {
+
+struct AlignedDelete {
+  void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+};
+using AlignedFloats = std::unique_ptr<float[], AlignedDelete>;
+
+// n zeros on a cache line's border.
+AlignedFloats aligned_floats(std::int64_t n);
+
+// One row per feature (see StateTable), in an order that puts features visited together side by side.
+class FeatureTable {
+ public:
+  // `place`: the row of each feature. `width`: floats in a vector of the kernels that will use the table.
+  FeatureTable(std::vector<std::int64_t> place, const ParameterArrays& start, std::span<const float> l2_linear,
+               std::span<const float> l2_factors, int width);
+
+  const StateTable& view() const { return view_; }
+  std::int64_t place(std::int64_t feature) const { return place_[static_cast<std::size_t>(feature)]; }
+
+  // Floats that the factors take in a row.
+  std::int64_t padded() const { return padded_; }
+  std::int64_t bytes() const { return size_ * static_cast<std::int64_t>(sizeof(float)); }
+
+  void copy_to(const ParameterArrays& arrays) const;
+  bool finite() const;
+
+ private:
+  float* row(std::int64_t feature) const { return view_.data + place(feature) * view_.stride; }
+
+  std::vector<std::int64_t> place_;
+  std::int64_t padded_ = 0;
+  std::int64_t size_ = 0;
+  AlignedFloats storage_;
+  StateTable view_;
+};
+
+}  // namespace factorec
