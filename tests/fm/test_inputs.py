@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from fm_problems import make_ids, make_sides
@@ -295,6 +297,7 @@ def test_other_numbers_of_features():
         fitted.parameters_.decision_function(rows())
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer ends the process")
 def test_widths_beyond_memory_end_in_memory_error():
     wide = sparse.csr_array((np.ones(2, np.float32), np.array([0, 2**44]), np.array([0, 1, 2])), (2, 2**45))
     with pytest.raises(MemoryError):
