@@ -194,49 +194,48 @@ Schedule build_schedule(const Rows& rows, const Grid* grid, const std::vector<st
   const auto n_groups = static_cast<std::size_t>(schedule.n_groups);
   const auto m = static_cast<std::size_t>(negatives ? negatives->per_positive : 0);
 
-  std::vector<std::int32_t> drawn(order.size() * m, -1);  // (len(order), m); -1: none
-  if (negatives) {
-    const RowBlock& users = rows.blocks.front();
-    const auto n_rows = static_cast<std::int64_t>(order.size());
-    parallel_for((n_rows + kRowsPerChunk - 1) / kRowsPerChunk, n_threads, control, [&](std::int64_t chunk, int) {
-      const auto begin = static_cast<std::size_t>(chunk * kRowsPerChunk);
-      for (std::size_t i = begin; i < std::min(begin + kRowsPerChunk, order.size()); ++i) {
-        const std::int64_t row = order[i];
-        if (negatives->target[static_cast<std::size_t>(row)] != 1.0f) continue;
-        for (std::size_t j = 0; j < m; ++j)
-          drawn[i * m + j] = static_cast<std::int32_t>(
-              negatives->draws.draw(users.entity(row), row, static_cast<std::int64_t>(j)));
+  // Of each row in order and then of its m negatives: the block, and the item drawn (-1: none).
+  std::vector<std::uint8_t> block(order.size() * (m + 1), 0);
+  std::vector<std::int32_t> drawn(order.size() * m, -1);
+  const auto n_rows = static_cast<std::int64_t>(order.size());
+  parallel_for((n_rows + kRowsPerChunk - 1) / kRowsPerChunk, n_threads, control, [&](std::int64_t chunk, int) {
+    const auto begin = static_cast<std::size_t>(chunk * kRowsPerChunk);
+    for (std::size_t i = begin; i < std::min(begin + kRowsPerChunk, order.size()); ++i) {
+      const auto row = static_cast<std::size_t>(order[i]);
+      const auto block_of = [&](std::int32_t second) {
+        return static_cast<std::uint8_t>(grid->first_deal.group[static_cast<std::size_t>(grid->first[row])] * n_groups +
+                                         grid->second_deal.group[static_cast<std::size_t>(second)]);
+      };
+      if (grid) block[i * (m + 1)] = block_of(grid->second[row]);
+      if (!negatives || negatives->target[row] != 1.0f) continue;
+      const std::int64_t user = rows.blocks.front().entity(order[i]);
+      for (std::size_t j = 0; j < m; ++j) {
+        const std::int64_t item = negatives->draws.draw(user, order[i], static_cast<std::int64_t>(j));
+        if (item < 0) break;  // the user has seen every item
+        drawn[i * m + j] = static_cast<std::int32_t>(item);
+        if (grid) block[i * (m + 1) + 1 + j] = block_of(grid->second_of_item[static_cast<std::size_t>(item)]);
       }
-    });
-  }
+    }
+  });
 
   // Calls emit(block, row, negative item or -1) for every row in order, its negatives right after it.
   const auto walk = [&](auto&& emit) {
     for (std::size_t i = 0; i < order.size(); ++i) {
       if (i % kRowsPerChunk == 0) control.throw_if_stopped();
-      const auto row = static_cast<std::size_t>(order[i]);
-      const std::size_t base =
-          grid ? grid->first_deal.group[static_cast<std::size_t>(grid->first[row])] * n_groups : 0;
-      const auto block_of = [&](std::int32_t second) {
-        return grid ? base + grid->second_deal.group[static_cast<std::size_t>(second)] : 0;
-      };
-      emit(block_of(grid ? grid->second[row] : 0), order[i], -1);
-      for (std::size_t j = 0; j < m; ++j) {
-        const std::int32_t item = drawn[i * m + j];
-        if (item < 0) continue;
-        emit(block_of(grid ? grid->second_of_item[static_cast<std::size_t>(item)] : 0), order[i], item);
-      }
+      emit(block[i * (m + 1)], order[i], -1);
+      for (std::size_t j = 0; j < m && drawn[i * m + j] >= 0; ++j)
+        emit(block[i * (m + 1) + 1 + j], order[i], drawn[i * m + j]);
     }
   };
 
   std::vector<std::int64_t> next(n_groups * n_groups + 1, 0);
-  walk([&](std::size_t block, std::int64_t, std::int32_t) { ++next[block + 1]; });
+  walk([&](std::size_t of, std::int64_t, std::int32_t) { ++next[of + 1]; });
   std::partial_sum(next.begin(), next.end(), next.begin());
   schedule.block_begin = next;
   schedule.row.resize(static_cast<std::size_t>(next.back()));
   if (negatives) schedule.negative_item.resize(schedule.row.size());
-  walk([&](std::size_t block, std::int64_t row, std::int32_t item) {
-    const auto place = static_cast<std::size_t>(next[block]++);
+  walk([&](std::size_t of, std::int64_t row, std::int32_t item) {
+    const auto place = static_cast<std::size_t>(next[of]++);
     schedule.row[place] = row;
     if (negatives) schedule.negative_item[place] = item;
   });
