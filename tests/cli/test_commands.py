@@ -74,6 +74,25 @@ def test_train_gives_the_model_that_python_gives(run, folder, model, tmp_path, t
     assert mine.recommend(n=1).titles[0, 0].startswith("Film")
 
 
+def test_ids_are_integers_only_where_all_are_written_so(run, tmp_path):
+    (tmp_path / "train.csv").write_text("user_id,item_id,rating\n007,1,1\n7,2,0\n12,10,1\n12,2,1\n")
+    (tmp_path / "users.tsv").write_text("user_id\n12\n")  # text, since the model's users are
+    (tmp_path / "items.csv").write_text("item_id\n10\n2\n")
+    assert run("train", tmp_path / "train.csv", "-m", tmp_path / "m", "--factors", 2)[0] == 0
+    rec = fr.load(tmp_path / "m")
+    assert rec.encoder_.users_.ids.tolist() == ["007", "12", "7"]
+    assert rec.encoder_.items_.ids.tolist() == [1, 2, 10]
+    lists = tmp_path / "lists.jsonl"
+    asked = ["--users", tmp_path / "users.tsv", "--items", tmp_path / "items.csv", "--include-seen"]
+    code, _, err = run("recommend", tmp_path / "m", "-o", lists, *asked)
+    assert (code, err) == (0, "")
+    assert {line["item_id"] for line in map(json.loads, lists.read_text().splitlines())} == {2, 10}
+    (tmp_path / "gap.csv").write_text("user_id,item_id,rating\na,1,1\n,2,0\n")
+    code, _, err = run("train", tmp_path / "gap.csv", "-m", tmp_path / "n")
+    assert code == ExitCode.DATA
+    assert "column 'user_id' has no id in row 1" in err
+
+
 def test_train_options_reach_the_estimator(run, folder, tmp_path):
     code, out, _ = run(
         *["train", folder / "train.csv", "-m", tmp_path / "m", "--task", "ratings", "--solver", "sgd"],
@@ -180,6 +199,7 @@ def test_version_and_help(run):
         (["recommend", "MODEL", "-o", "x.txt"], ExitCode.DATA, "'.txt' is not one of .csv"),
         (["recommend", "MODEL", "-o", "OUT.csv", "--user", "ann"], ExitCode.DATA, "user 'ann' is not an integer"),
         (["explain", "MODEL", "--user", "3", "--item", "99"], ExitCode.DATA, "unknown item id: 99"),
+        (["explain", "MODEL", "--user", "99"], ExitCode.DATA, "unknown user id: 99$"),
         (["evaluate", "MODEL", "ITEMS"], ExitCode.DATA, "no column"),
     ],
 )

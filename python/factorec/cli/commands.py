@@ -11,12 +11,13 @@ import numpy as np
 
 from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
+from .._interactions import id_positions
 from .._ranking import Request
 from ..encoding.tables import column, column_names
 from ..errors import DataError
 from ..sinks import open_sink
 from ._console import epochs, errors, note, print_table, track
-from ._tables import parse_id, read_table
+from ._tables import kinds_in, kinds_of, parse_id, read_table
 
 __all__ = ["evaluate", "explain", "recommend", "train"]
 
@@ -37,12 +38,14 @@ def train(
         raise FileNotFoundError(2, "no such folder", str(model.parent))
     estimator = (FMClassifier if classifier else FMRegressor)(verbose=int(errors.is_terminal), **settings)
     rec = Recommender(estimator, **columns)
-    rows = read_table(table)
+    names = rec.user, rec.item
+    rows = read_table(table, dict.fromkeys(names))
+    ids = kinds_in(rows, names)
     began = time.perf_counter()
     rec.fit(
         rows,
-        items=None if items is None else read_table(items),
-        validation=None if validation is None else read_table(validation),
+        items=None if items is None else read_table(items, ids),
+        validation=None if validation is None else read_table(validation, ids),
     )
     took = time.perf_counter() - began
     rec.estimator_.verbose = rec.estimator.verbose = 0
@@ -54,7 +57,8 @@ def train(
 
 def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
     """Print, and write as JSON, how a model does on held-out rows."""
-    judged = load(model).evaluate(read_table(table), n=n)
+    rec = load(model)
+    judged = rec.evaluate(read_table(table, kinds_of(rec)), n=n)
     if judged.points:
         print_table(["metric", "model"], [[name, f"{value:.4f}"] for name, value in judged.points.items()])
     if judged.ranking:
@@ -88,24 +92,24 @@ def recommend(
 ) -> None:
     """Stream lists to a file."""
     rec = load(model)
-    vocabulary = rec.encoder_.users_
+    vocabulary, ids = rec.encoder_.users_, kinds_of(rec)
     if user_texts and users is not None:
         raise DataError("give --user or --users, not both")
     if user_texts:
         asked = np.array([parse_id(text, vocabulary.ids, "user") for text in user_texts], dtype=vocabulary.ids.dtype)
     elif users is not None:
-        asked = column(read_table(users), rec.user)
+        asked = column(read_table(users, ids), rec.user)
     else:
         asked = vocabulary.ids
     left_out = None
     if exclude is not None:
-        table = read_table(exclude)
+        table = read_table(exclude, ids)
         left_out = table if rec.user in column_names(table) else column(table, rec.item)
     request = Request.read(
         rec,
         asked,
         n,
-        items=None if items is None else column(read_table(items), rec.item),
+        items=None if items is None else column(read_table(items, ids), rec.item),
         exclude=left_out,
         exclude_seen=exclude_seen,
         unknown=unknown,
@@ -124,6 +128,7 @@ def explain(model: Path, user_text: str, item_text: str | None, method: str, nou
     """Print, and save as a picture or page, why an item got its score."""
     rec = load(model)
     user = parse_id(user_text, rec.encoder_.users_.ids, "user")
+    id_positions(rec.encoder_.users_, user, "user")  # here: `recommend` would offer popular items instead
     if item_text is not None:
         item = parse_id(item_text, rec.encoder_.items_.ids, "item")
     else:
