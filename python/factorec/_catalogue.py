@@ -16,12 +16,12 @@ __all__ = ["read_titles", "table_kind"]
 
 
 def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray[np.object_] | None:
-    """Titles by item position; an item that the table lacks has its id as title. None if `title` is None."""
+    """Titles by item position; an item without one has its id as title. None if `title` is None."""
     position = items.index(read_column(table, item, "items"))
     known = position >= 0
     counts = np.bincount(position[known], minlength=len(items))
     if (counts > 1).any():
-        twice = items.ids[int(np.argmax(counts > 1))]
+        twice = items.ids[int(np.argmax(counts > 1)) :].tolist()[0]
         raise DataError(f"items: id {twice!r} stands in more than one row; give one row per item")
     if title is None:
         return None
@@ -30,8 +30,14 @@ def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray
     except DataError as error:
         raise DataError(f"{error}; title= names the column with titles, title=None takes none") from None
     titles = items.ids.astype(str).astype(object)
-    titles[position[known]] = [str(text) for text in texts[known].tolist()]
+    for place, text in zip(position[known].tolist(), texts[known].tolist(), strict=True):
+        if not _is_missing(text):
+            titles[place] = str(text)
     return titles
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def table_kind(table: Any) -> str:

@@ -103,6 +103,8 @@ def partial_fit(rec: Recommender, table: Any) -> None:
 def encode_rows(rec: Recommender, table: Any) -> csr_matrix:
     """Flat rows of a table; a warning counts the rows whose user or item the model does not know."""
     encoded = _encode(rec.encoder_, table, "table")
+    if not len(encoded.blocks[0].index):
+        raise DataError("table: there are no rows to score")
     for kind, index in zip(("user", "item"), _index(encoded), strict=True):
         n_unknown = int((index < 0).sum())
         if n_unknown:

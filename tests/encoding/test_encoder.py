@@ -116,6 +116,10 @@ def test_scikit_learn_contract():
             r"'user_id' must have one dimension, got shape \(2, 1\)",
         ),
         (np.zeros(3), r"2 dimensions or named fields, got shape \(3,\)"),
+        (
+            pd.DataFrame([[1, 2]], columns=["user_id", "user_id"]),
+            r"columns of one name; rename them: .*'user_id' 2 times",
+        ),
         (pl.LazyFrame(COLUMNS), r"expected a table .*LazyFrame; collect\(\) it first"),
         ([1, 2], r"expected a table .*got builtins.list"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -207,7 +208,7 @@ def test_wrong_values_are_named(train, column, row, value, message):
 def test_wrong_catalogues_and_held_out_tables_are_named(train, catalogue):
     rec = MODELS["likes"]()
     twice = {name: np.append(values, values[0]) for name, values in catalogue.items()}
-    with pytest.raises(DataError, match=r"items: id .* stands in more than one row"):
+    with pytest.raises(DataError, match=rf"items: id {catalogue['item_id'][0]} stands in more than one row"):
         rec.fit(train, items=twice)
     with pytest.raises(DataError, match=r"items: the table has no column 'title'.*title=None takes none"):
         rec.fit(train, items={"item_id": catalogue["item_id"]})
@@ -220,6 +221,13 @@ def test_wrong_catalogues_and_held_out_tables_are_named(train, catalogue):
     with pytest.raises(DataError, match="expected a table"):
         rec.fit("ratings.csv")
     assert not hasattr(rec, "estimator_")
+
+
+def test_items_without_a_title_have_their_id(train, catalogue):
+    rec = MODELS["ratings"]().set_params(estimator__n_epochs=1)
+    first, second, third = catalogue["item_id"][:3].tolist()
+    rec.fit(train, items=pd.DataFrame({"item_id": [first, second], "title": ["One", None]}))
+    assert rec.titles_[:3].tolist() == ["One", str(second), str(third)]
 
 
 def test_held_out_rows_may_have_unknown_ids(train):

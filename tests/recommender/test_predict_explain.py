@@ -31,6 +31,12 @@ def test_unknown_ids_count_as_average_and_are_counted(likes):
     )
 
 
+def test_a_table_without_rows_is_refused(fitted):
+    for method in (fitted.decision_function, fitted.predict):
+        with pytest.raises(DataError, match="no rows to score"):
+            method({"user_id": [], "item_id": []})
+
+
 def test_explanations_add_up_and_are_in_the_callers_terms(fitted, train):
     user = train["user_id"][np.argmax(train["rating"])]
     top = fitted.recommend([user], n=1)

@@ -12,6 +12,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
+from narwhals.exceptions import DuplicateError
 
 from ..errors import DataError
 
@@ -33,7 +34,7 @@ def column_names(table: Any) -> list[Any]:
     Raises
     ------
     DataError
-        If ``table`` is none of those kinds.
+        If ``table`` is none of those kinds, or two of its columns have the same name.
     """
     if isinstance(table, Mapping):
         return list(table)
@@ -116,6 +117,8 @@ def to_array(values: Any) -> npt.NDArray[Any]:
 def _frame(table: Any) -> nw.DataFrame[Any]:
     try:
         return nw.from_native(table, eager_only=True)
+    except DuplicateError as error:
+        raise DataError(f"columns of one name; rename them: {' '.join(str(error).split())}") from None
     except TypeError:
         kind = f"{type(table).__module__}.{type(table).__qualname__}"
         hint = "; collect() it first" if kind.endswith("LazyFrame") else ""

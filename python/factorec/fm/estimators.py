@@ -177,9 +177,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
             kind = type_of_target(y, input_name="y", raise_unknown=True)
             raise DataError(f"Only binary classification is supported. The type of the target is {kind}.")
         if len(known) < 2 or (reset and len(present) < 2 and not (negatives or partial)):
-            raise DataError(
-                f"y holds one class only ({present[0]!r}); a classifier needs two classes, or sampled negatives"
-            )
+            only = present.tolist()[0]
+            raise DataError(f"y holds one class only ({only!r}); a classifier needs two classes, or sampled negatives")
         target: npt.NDArray[np.float64] = (np.asarray(y) == known[1]).astype(np.float64)
         if reset:
             self.classes_ = known
