@@ -141,8 +141,19 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
 
         Rows given twice count twice, in what is learned and in the users' histories.
 
+        Parameters
+        ----------
+        table : table
+            As in `fit`.
+
+        Returns
+        -------
+        Recommender
+
         Raises
         ------
+        DataError
+            If the table cannot be used, or the history was not saved.
         UnknownIdError
             If a user or an item was not in the table given to `fit`.
         """
@@ -271,6 +282,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         With `negatives`, the probability is that of a like against items drawn at random: it ranks, but is not
         calibrated for items that users chose to rate.
 
+        Parameters
+        ----------
+        table : table
+            With the columns of users and items, and at least one row.
+
         Returns
         -------
         ndarray of shape (n_rows,), float64
@@ -322,6 +338,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         -------
         Recommendations
             One list per asked item, without that item; the score is the cosine, from -1 to 1.
+
+        Raises
+        ------
+        UnknownIdError
+            If the model does not know an item.
         """
         check_is_fitted(self)
         return self._ranker().similar(self, item, n)
@@ -345,6 +366,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         Evaluation
             ``points``, ``ranking``, ``popularity`` (the same ranking metrics for the items with most likes),
             and counts of users and of unknown ids.
+
+        Raises
+        ------
+        DataError
+            If the table has no rows, or a column is missing or holds values that cannot be used.
         """
         check_is_fitted(self)
         return evaluate(self, table, n)
@@ -358,6 +384,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         history : bool
             False leaves out what each user has seen and rated: the file is smaller and tells nothing about
             persons, but then `recommend` needs ``exclude_seen=False`` and `explain` is not possible.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what stood there before stays.
         """
         check_is_fitted(self)
         _model_file.save(self, path, history=history)

@@ -106,7 +106,15 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit_encode(self, X: Any) -> EncodedTable:
         """Learn which ids there are and encode the same table; faster than `fit`, then `encode`.
 
-        Parameters and errors are those of `fit`, the result is that of `encode`.
+        Parameters
+        ----------
+        X : table
+            As `fit` takes it; errors are those of `fit`.
+
+        Returns
+        -------
+        EncodedTable
+            As `encode` gives it.
         """
         return self._encoded(self._learn(X))
 

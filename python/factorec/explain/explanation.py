@@ -164,6 +164,11 @@ class Explanation:
         ----------
         backend : {"pandas", "polars", "pyarrow"}, optional
             By default the kind of table that the model was fitted on, else the first of these installed.
+
+        Returns
+        -------
+        table
+            A row per contribution, sorted as `contributions`.
         """
         from ._frame import make_frame
 
@@ -188,13 +193,37 @@ class Explanation:
         return plot(self, ax, n, value)
 
     def to_html(self, *, standalone: bool = False, n: int = 20) -> str:
-        """Write the explanation as HTML: a fragment, or one page that needs nothing else."""
+        """Write the explanation as HTML.
+
+        Parameters
+        ----------
+        standalone : bool
+            One page that needs nothing else, instead of a fragment.
+        n : int
+            How many of the largest contributions to draw.
+
+        Returns
+        -------
+        str
+        """
         from ._html import to_html
 
         return to_html(self, standalone=standalone, n=n)
 
     def save(self, path: str | Path, *, n: int = 20, value: str = "impact") -> Path:
         """Write the plot (``.png``, ``.svg``) or the page (``.html``); whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        n : int
+            How many of the largest contributions to draw.
+        value : {"impact", "influence"}
+            What the bars of a plot show.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------

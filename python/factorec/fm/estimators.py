@@ -148,12 +148,32 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         self.verbose = verbose
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Probabilities of the two classes, float64, shape (n_rows, 2), columns as in ``classes_``."""
+        """Probabilities of the two classes: the logistic function of `decision_function`.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, 2), float64
+            Columns as in ``classes_``.
+        """
         positive = expit(self.decision_function(X))
         return np.asarray(np.column_stack([1.0 - positive, positive]))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The likelier class of each row, shape (n_rows,); at probability 1/2 the second."""
+        """The likelier class of each row.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), dtype of ``classes_``
+            At probability 1/2 the second class.
+        """
         likelier = (self.decision_function(X) >= 0).astype(int)
         return np.asarray(self.classes_[likelier])
 
@@ -313,7 +333,17 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.verbose = verbose
 
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
-        """Predicted targets, float64, shape (n_rows,), moved into the range of the training targets."""
+        """Predicted targets: `decision_function`, moved into the range of the training targets.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            In the unit of the targets.
+        """
         return np.asarray(np.clip(self.decision_function(X), *self.target_range_))
 
     def _encode_target(

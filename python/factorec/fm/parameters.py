@@ -142,11 +142,33 @@ class FMParameters:
         return self._vectors(self._side(X, "query"), n_jobs)
 
     def query_offsets(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.float64]:
-        """Query offsets ``s(x_q) = w'x_q + 1/2 (|V'x_q|**2 - sum_f x_qf**2 |V_f|**2)``, float64, (n_queries,)."""
+        """Query offsets ``s(x_q) = w'x_q + 1/2 (|V'x_q|**2 - sum_f x_qf**2 |V_f|**2)``.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_queries, n_features)
+            Rows with entries in query columns only; others raise `DataError`.
+        n_jobs : int, optional
+
+        Returns
+        -------
+        ndarray of float64, shape (n_queries,)
+        """
         return self._scores(self._side(X, "query"), n_jobs)
 
     def item_vectors(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.float32]:
-        """Item vectors ``V'x_i``, float32, (n_items, n_factors), of rows with entries in item columns only."""
+        """Item vectors ``V'x_i``.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_items, n_features)
+            Rows with entries in item columns only; others raise `DataError`.
+        n_jobs : int, optional
+
+        Returns
+        -------
+        ndarray of float32, shape (n_items, n_factors)
+        """
         return self._vectors(self._side(X, "item"), n_jobs)
 
     def item_offsets(

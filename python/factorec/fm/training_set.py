@@ -202,7 +202,16 @@ class TrainingSet:
         return {name: span for block in self.blocks for name, span in block.field_ranges.items()}
 
     def take(self, rows: npt.NDArray[Any]) -> TrainingSet:
-        """The training set of some of the rows (a mask or row numbers); entities and negatives stay."""
+        """The training set of some of the rows; entities and negatives stay.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n_rows,), or of row numbers
+
+        Returns
+        -------
+        TrainingSet
+        """
         return replace(
             self,
             target=self.target[rows],

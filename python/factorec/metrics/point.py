@@ -95,7 +95,18 @@ def regression_metrics(
 
 
 def log_loss(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Mean negative log-likelihood of labels given log-odds, in nats; see `classification_metrics`.
+    """Mean negative log-likelihood of labels given log-odds, in nats.
+
+    Parameters
+    ----------
+    target, scores : array-like of shape (n_rows,)
+        As in `classification_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        In nats per row.
 
     Examples
     --------
@@ -106,7 +117,18 @@ def log_loss(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.Ar
 
 
 def accuracy(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Share of labels that the sign of the log-odds predicts; see `classification_metrics`.
+    """Share of labels that the sign of the log-odds predicts.
+
+    Parameters
+    ----------
+    target, scores : array-like of shape (n_rows,)
+        As in `classification_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        From 0 to 1.
 
     Examples
     --------
@@ -117,7 +139,18 @@ def accuracy(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.Ar
 
 
 def f1(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Harmonic mean of precision and recall of label 1; see `classification_metrics`.
+    """Harmonic mean of precision and recall of label 1.
+
+    Parameters
+    ----------
+    target, scores : array-like of shape (n_rows,)
+        As in `classification_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        From 0 to 1.
 
     Examples
     --------
@@ -128,7 +161,18 @@ def f1(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLik
 
 
 def auc(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Probability that a row of label 1 scores above one of label 0; see `classification_metrics`.
+    """Probability that a row of label 1 scores above one of label 0.
+
+    Parameters
+    ----------
+    target, scores : array-like of shape (n_rows,)
+        As in `classification_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        From 0 to 1, ties counted half; NaN where all labels are equal.
 
     Examples
     --------
@@ -139,7 +183,18 @@ def auc(target: npt.ArrayLike, scores: npt.ArrayLike, sample_weight: npt.ArrayLi
 
 
 def rmse(target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Root of the mean squared error; see `regression_metrics`.
+    """Root of the mean squared error.
+
+    Parameters
+    ----------
+    target, predictions : array-like of shape (n_rows,)
+        As in `regression_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        In the unit of the targets.
 
     Examples
     --------
@@ -150,7 +205,18 @@ def rmse(target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.A
 
 
 def mae(target: npt.ArrayLike, predictions: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
-    """Mean absolute error; see `regression_metrics`.
+    """Mean absolute error.
+
+    Parameters
+    ----------
+    target, predictions : array-like of shape (n_rows,)
+        As in `regression_metrics`, whose errors these are too.
+    sample_weight : array-like of shape (n_rows,), optional
+
+    Returns
+    -------
+    float
+        In the unit of the targets.
 
     Examples
     --------

@@ -98,7 +98,18 @@ def ranking_metrics(
 def precision_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10) -> float:
     """Mean share of relevant items among the first n; a shorter list is divided by n all the same.
 
-    Parameters and errors are those of `ranking_metrics`.
+    Parameters
+    ----------
+    ids : ndarray of integers, shape (n_users, at least n)
+        Listed item positions, best first, padded with -1; errors are those of `ranking_metrics`.
+    relevant : sparse matrix of shape (n_users, n_items)
+        Positive entries are relevant.
+    n : int
+
+    Returns
+    -------
+    float
+        From 0 to 1, the mean over users with a relevant item; NaN if there is none.
 
     Examples
     --------
@@ -112,7 +123,18 @@ def precision_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10
 def recall_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10) -> float:
     """Mean share of a user's relevant items that are among the first n.
 
-    Parameters and errors are those of `ranking_metrics`.
+    Parameters
+    ----------
+    ids : ndarray of integers, shape (n_users, at least n)
+        Listed item positions, best first, padded with -1; errors are those of `ranking_metrics`.
+    relevant : sparse matrix of shape (n_users, n_items)
+        Positive entries are relevant.
+    n : int
+
+    Returns
+    -------
+    float
+        From 0 to 1, the mean over users with a relevant item; NaN if there is none.
 
     Examples
     --------
@@ -127,7 +149,19 @@ def map_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10) -> f
     """Mean average precision: precision at the rank of each relevant item, 0 for those not among the first n.
 
     The sum is divided by the number of all relevant items (trec_eval's ``map_cut``), not by at most n.
-    Parameters and errors are those of `ranking_metrics`.
+
+    Parameters
+    ----------
+    ids : ndarray of integers, shape (n_users, at least n)
+        Listed item positions, best first, padded with -1; errors are those of `ranking_metrics`.
+    relevant : sparse matrix of shape (n_users, n_items)
+        Positive entries are relevant.
+    n : int
+
+    Returns
+    -------
+    float
+        From 0 to 1, the mean over users with a relevant item; NaN if there is none.
 
     Examples
     --------
@@ -141,7 +175,20 @@ def map_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10) -> f
 def ndcg_at_n(ids: npt.NDArray[np.integer[Any]], relevant: Any, n: int = 10, *, graded: bool = False) -> float:
     """Mean of the gains divided by log2(1 + rank), relative to the best order of the user's relevant items.
 
-    Parameters and errors are those of `ranking_metrics`.
+    Parameters
+    ----------
+    ids : ndarray of integers, shape (n_users, at least n)
+        Listed item positions, best first, padded with -1; errors are those of `ranking_metrics`.
+    relevant : sparse matrix of shape (n_users, n_items)
+        Positive entries are relevant.
+    n : int
+    graded : bool
+        Gains are the values of `relevant` instead of 1.
+
+    Returns
+    -------
+    float
+        From 0 to 1, the mean over users with a relevant item; NaN if there is none.
 
     Examples
     --------
