@@ -59,8 +59,9 @@ def test_full_disk_leaves_the_old_file(path, monkeypatch, size):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(_atomic, "open", lambda p, mode: io.BufferedWriter(Full(p, mode)), raising=False)
-    with pytest.raises(OSError, match="No space left"), _atomic.atomic_file(path) as file:
+    with pytest.raises(OSError, match="No space left") as raised, _atomic.atomic_file(path) as file:
         file.write(b"x" * size)
+    assert raised.value.filename == os.path.realpath(path)
     assert_old(path)
 
 

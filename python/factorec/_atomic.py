@@ -63,7 +63,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
         file.close()
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(target)  # "no space left on device" comes without a name
         # What is still buffered is of no interest, nor is that it could not be written.
         with contextlib.suppress(OSError):
             file.close()
