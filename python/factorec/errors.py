@@ -20,7 +20,17 @@ __all__ = [
 
 
 class FactorecError(Exception):
-    """Base of every error that factorec defines."""
+    """Base of every error that factorec defines.
+
+    Examples
+    --------
+    >>> import factorec as fr
+    >>> try:
+    ...     fr.ItemIndex([[1.0, float("nan")]])
+    ... except fr.FactorecError as error:
+    ...     print(f"{type(error).__name__}: {error}")
+    DataError: vectors[0, 1] is NaN
+    """
 
 
 class DataError(FactorecError, ValueError):

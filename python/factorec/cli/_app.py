@@ -104,7 +104,12 @@ def _options(
 
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `factorec train` wrote.")]
-Rows = Annotated[Path, typer.Argument(metavar="TABLE", help=".csv, .tsv (also .gz) or .parquet")]
+Rows = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help=".csv, .tsv (also .gz) or .parquet; in text, 007 is not 7: such ids are kept as written"
+    ),
+]
 Jobs = Annotated[Optional[int], typer.Option(help="Threads; by default all CPUs that may be used.")]  # noqa: UP045
 
 

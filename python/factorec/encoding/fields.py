@@ -38,7 +38,17 @@ class Field(ABC):
 
     @abstractmethod
     def rows(self, values: Any) -> csr_matrix:
-        """Turn n values into rows of shape (n, n_columns), float32; a zero row for a value unknown."""
+        """Turn values into rows.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,)
+
+        Returns
+        -------
+        csr_matrix of shape (n, n_columns), float32
+            A row of zeros for a value that is not known.
+        """
 
     @abstractmethod
     def feature_names(self) -> list[str]:
@@ -46,7 +56,21 @@ class Field(ABC):
 
 
 class IdField(Field):
-    """One column per id, with value 1 in the id's own (one-hot)."""
+    """One column per id, with value 1 in the id's own (one-hot).
+
+    Parameters
+    ----------
+    name : str
+    vocabulary : Vocabulary
+        The ids; their places are the columns.
+
+    Examples
+    --------
+    >>> IdField("item_id", Vocabulary([3, 7])).rows([7, 5, 3]).toarray()
+    array([[0., 1.],
+           [0., 0.],
+           [1., 0.]], dtype=float32)
+    """
 
     def __init__(self, name: str, vocabulary: Vocabulary) -> None:
         super().__init__(name)
