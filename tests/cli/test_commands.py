@@ -117,6 +117,13 @@ def test_evaluate(run, folder, model, tmp_path):
     assert figures == fr.load(model).evaluate(pd.read_csv(folder / "test.csv"), n=5).to_dict()
 
 
+def test_evaluate_says_why_no_lists_are_judged(run, folder, tmp_path):
+    run("train", folder / "train.csv", "-m", tmp_path / "m", "--task", "ratings", "--epochs", 1)
+    code, out, err = run("evaluate", tmp_path / "m", folder / "test.csv")
+    assert code == 0
+    assert "without --like-threshold" in " ".join((out + err).split())
+
+
 def test_recommend(run, folder, model, tmp_path):
     code, out, _ = run("recommend", model, "-o", tmp_path / "lists.csv", "-n", 5, "--batch-size", 7)
     assert code == 0

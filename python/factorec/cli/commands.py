@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
@@ -66,8 +67,11 @@ def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
             ["metric", "model", "popularity"],
             [[name, f"{value:.4f}", f"{judged.popularity[name]:.4f}"] for name, value in judged.ranking.items()],
         )
+    lists = f"lists of {judged.n_users:,} users"
+    if not judged.ranking and rec.like_threshold is None and not is_classifier(rec.estimator_):
+        lists = "no lists judged: the model was trained without --like-threshold, so no rating counts as a like"
     note(
-        f"{judged.n_rows:,} rows; lists of {judged.n_users:,} users; not known to the model: "
+        f"{judged.n_rows:,} rows; {lists}; not known to the model: "
         f"{judged.n_cold_users:,} users, {judged.n_cold_items:,} items"
     )
     if out is not None:
