@@ -96,7 +96,9 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
             machine, rows = document["machine_info"]["factorec"], speed_rows(document)
             header: tuple[str, ...] = ("case", "factorec", "peer", "ratio", "bar", "")
             threads = f"FACTOREC_BENCH_THREADS={machine['threads']}"
-            command = f"{threads} python -m pytest benchmarks --benchmark-enable --benchmark-json={path}"
+            files = {benchmark["fullname"].split("::")[0] for benchmark in document["benchmarks"]}
+            what = files.pop() if len(files) == 1 else "benchmarks"
+            command = f"{threads} python -m pytest {what} --benchmark-enable --benchmark-json={path}"
         else:
             machine, rows, command = document["machine"], figure_rows(document), document["command"]
             header = ("figure", "value", "spread", "bar", "")
