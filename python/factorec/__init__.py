@@ -20,9 +20,6 @@ from . import _core
 
 if TYPE_CHECKING:
     from . import datasets, encoding, errors, explain, fm, formats, metrics, search, sinks
-    from ._evaluation import Evaluation
-    from ._model_file import load
-    from ._recommendations import Recommendations
     from .encoding import Encoder
     from .errors import (
         DataError,
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     )
     from .explain import Explanation, influence
     from .fm import FMClassifier, FMParameters, FMRegressor
-    from .recommender import Recommender
+    from .recommender import Evaluation, Recommendations, Recommender, load
     from .search import ItemIndex, SearchResult
 
 _level = _os.environ.get("FACTOREC_SIMD")
@@ -85,7 +82,7 @@ _HOMES = {
     "DatasetUnavailableError": "errors",
     "DivergenceError": "errors",
     "Encoder": "encoding",
-    "Evaluation": "_evaluation",
+    "Evaluation": "recommender",
     "Explanation": "explain",
     "FMClassifier": "fm",
     "FMParameters": "fm",
@@ -94,12 +91,12 @@ _HOMES = {
     "FormatError": "errors",
     "ItemIndex": "search",
     "NotFittedError": "errors",
-    "Recommendations": "_recommendations",
+    "Recommendations": "recommender",
     "Recommender": "recommender",
     "SearchResult": "search",
     "UnknownIdError": "errors",
     "influence": "explain",
-    "load": "_model_file",
+    "load": "recommender",
 }
 
 

@@ -106,7 +106,7 @@ def test_string_ids_and_titles_beyond_ascii(train, tmp_path):
 
 
 def read(path):
-    from factorec._model_file import _SCHEMA
+    from factorec.recommender.model_file import _SCHEMA
 
     tensors, metadata = model_file.read(path, schema=_SCHEMA, classes={"Recommender"})
     return dict(tensors), {k: v for k, v in metadata.items() if k != "library_version"}

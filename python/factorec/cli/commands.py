@@ -12,10 +12,10 @@ from sklearn.base import is_classifier
 
 from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
-from .._interactions import id_positions
-from .._ranking import Request
 from ..encoding.tables import column, column_names
 from ..errors import DataError
+from ..recommender.interactions import id_positions
+from ..recommender.ranking import Request
 from ..sinks import open_sink
 from ._console import epochs, errors, note, print_table, track
 from ._tables import kinds_in, kinds_of, parse_id, read_table

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ._interactions import id_positions, names_columns
-from ._recommendations import Recommendations
-from .encoding.tables import column
-from .errors import DataError, UnknownIdError
-from .search import ItemIndex
+from ..encoding.tables import column
+from ..errors import DataError, UnknownIdError
+from ..search import ItemIndex
+from .interactions import id_positions, names_columns
+from .recommendations import Recommendations
 
 if TYPE_CHECKING:
     from .recommender import Recommender

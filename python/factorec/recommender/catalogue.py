@@ -8,9 +8,9 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from ._interactions import read_column
-from .encoding import Vocabulary
-from .errors import DataError
+from ..encoding import Vocabulary
+from ..errors import DataError
+from .interactions import read_column
 
 __all__ = ["read_titles", "table_kind"]
 

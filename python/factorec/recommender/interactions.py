@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .encoding import Vocabulary
-from .encoding.tables import column, column_names, n_rows
-from .errors import DataError, UnknownIdError
+from ..encoding import Vocabulary
+from ..encoding.tables import column, column_names, n_rows
+from ..errors import DataError, UnknownIdError
 
 __all__ = [
     "Columns",

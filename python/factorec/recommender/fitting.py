@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier
 
-from ._catalogue import read_titles, table_kind
-from ._interactions import Columns, History, Interactions, read_column, read_interactions
-from .encoding import EncodedTable, Encoder
-from .errors import DataError, UnknownIdError
-from .fm import BaseFM, Block, NegativeSampling, TrainingSet
+from ..encoding import EncodedTable, Encoder
+from ..errors import DataError, UnknownIdError
+from ..fm import BaseFM, Block, NegativeSampling, TrainingSet
+from .catalogue import read_titles, table_kind
+from .interactions import Columns, History, Interactions, read_column, read_interactions
 
 if TYPE_CHECKING:
     from .recommender import Recommender

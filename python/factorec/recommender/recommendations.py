@@ -10,8 +10,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError, UnknownIdError
-from .sinks import write_table
+from ..errors import DataError, UnknownIdError
+from ..sinks import write_table
 
 __all__ = ["BACKENDS", "Recommendations"]
 

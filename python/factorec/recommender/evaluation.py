@@ -9,13 +9,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 
-from ._fitting import check_columns
-from ._interactions import read_interactions
-from ._ranking import check_n
-from .encoding import Encoder
-from .errors import DataError
-from .fm import FMRegressor
-from .metrics import classification_metrics, ranking_metrics, regression_metrics
+from ..encoding import Encoder
+from ..errors import DataError
+from ..fm import FMRegressor
+from ..metrics import classification_metrics, ranking_metrics, regression_metrics
+from .fitting import check_columns
+from .interactions import read_interactions
+from .ranking import check_n
 
 if TYPE_CHECKING:
     from .recommender import Recommender

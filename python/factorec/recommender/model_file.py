@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from ._fitting import check_columns
-from ._interactions import History
-from ._recommendations import BACKENDS
-from .encoding import Encoder, Vocabulary
-from .errors import DataError, FormatError
-from .fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
-from .fm._checks import check_settings
-from .fm._fitting import SolverState
-from .formats import model_file
-from .formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_csr, unpack_ids
-from .formats.schema import TensorSpec
+from ..encoding import Encoder, Vocabulary
+from ..errors import DataError, FormatError
+from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
+from ..fm._checks import check_settings
+from ..fm._fitting import SolverState
+from ..formats import model_file
+from ..formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_csr, unpack_ids
+from ..formats.schema import TensorSpec
+from .fitting import check_columns
+from .interactions import History
+from .recommendations import BACKENDS
 
 if TYPE_CHECKING:
     from .recommender import Recommender

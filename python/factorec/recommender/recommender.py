@@ -1,4 +1,4 @@
-"""The whole way: a table of interactions in, recommendations and their reasons out."""
+"""The recommender itself: what may be asked of it, each answer in a module of its own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from . import _explaining, _fitting, _model_file
-from ._evaluation import Evaluation, evaluate
-from ._ranking import Ranker, Request
-from ._recommendations import Recommendations
-from .errors import DataError
-from .explain import Explanation
-from .fm import BaseFM
-from .sinks import open_sink
+from ..errors import DataError
+from ..explain import Explanation
+from ..fm import BaseFM
+from ..sinks import open_sink
+from . import explaining, fitting, model_file
+from .evaluation import Evaluation, evaluate
+from .ranking import Ranker, Request
+from .recommendations import Recommendations
 
 __all__ = ["Recommender"]
 
@@ -133,7 +133,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         DivergenceError
             If training does not converge.
         """
-        _fitting.fit(self, table, items, users, validation, eval_set or {})
+        fitting.fit(self, table, items, users, validation, eval_set or {})
         return self
 
     def partial_fit(self, table: Any) -> Self:
@@ -158,7 +158,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             If a user or an item was not in the table given to `fit`.
         """
         check_is_fitted(self)
-        _fitting.partial_fit(self, table)
+        fitting.partial_fit(self, table)
         return self
 
     @overload
@@ -273,7 +273,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_rows,), float64
         """
         check_is_fitted(self)
-        scores: NDArray[np.float64] = self.estimator_.decision_function(_fitting.encode_rows(self, table))
+        scores: NDArray[np.float64] = self.estimator_.decision_function(fitting.encode_rows(self, table))
         return scores
 
     def predict(self, table: Any) -> NDArray[np.float64]:
@@ -292,7 +292,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_rows,), float64
         """
         check_is_fitted(self)
-        X = _fitting.encode_rows(self, table)
+        X = fitting.encode_rows(self, table)
         if hasattr(self.estimator_, "predict_proba"):
             probabilities: NDArray[np.float64] = self.estimator_.predict_proba(X)[:, 1]
             return probabilities
@@ -324,7 +324,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             If the user has nothing that the model learned from, or the history was not saved.
         """
         check_is_fitted(self)
-        return _explaining.explain(self, user, item, method, noun)
+        return explaining.explain(self, user, item, method, noun)
 
     def similar_items(self, item: Any, n: int = 10) -> Recommendations:
         """Find the items whose vectors point the same way (cosine), best first.
@@ -391,7 +391,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
             If the file cannot be written; what stood there before stays.
         """
         check_is_fitted(self)
-        _model_file.save(self, path, history=history)
+        model_file.save(self, path, history=history)
 
     def _ranker(self) -> Ranker:
         ranker: Ranker | None = self.__dict__.get("_cached_ranker")

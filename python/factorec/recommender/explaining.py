@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.base import is_classifier
 
-from ._interactions import id_positions
-from .errors import DataError
-from .explain import Explanation, explain_item
+from ..errors import DataError
+from ..explain import Explanation, explain_item
+from .interactions import id_positions
 
 if TYPE_CHECKING:
     from .recommender import Recommender
