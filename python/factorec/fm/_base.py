@@ -19,7 +19,7 @@ from ..errors import DataError
 from ._checks import check_fields, check_finite, check_settings, learning_rates, row_weights
 from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
 from ._problem import Problem
-from ._progress import show_progress
+from ._progress import OnEpoch, show_progress
 from ._regularization import Regularization, total_weights
 from ._rows import RowArrays, as_csr
 from .parameters import FMParameters, Penalties
@@ -72,6 +72,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         y_val: Any = None,
         sample_weight_val: Any = None,
         eval_set: Mapping[str, Any] | None = None,
+        on_epoch: OnEpoch | None = None,
     ) -> Any:
         """Train on rows and targets.
 
@@ -92,6 +93,10 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             apply to them as to the training rows.
         eval_set : mapping of str to (X, y) or TrainingSet, optional
             Rows whose metrics are recorded after every epoch and used for nothing.
+        on_epoch : callable, optional
+            Called after each epoch as ``on_epoch(epoch, metrics)``: the number of the epoch, from 0 at the first one
+            of the model, and rows ("train", "validation" or a name of ``eval_set``) -> metric -> value. What it
+            raises ends training.
 
         Returns
         -------
@@ -106,7 +111,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             what it was before.
         """
         with self._all_or_nothing():
-            self._fit(X, y, sample_weight, field_ranges, (X_val, y_val, sample_weight_val), eval_set or {})
+            self._fit(X, y, sample_weight, field_ranges, (X_val, y_val, sample_weight_val), eval_set or {}, on_epoch)
         return self
 
     def _fit(
@@ -117,6 +122,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         field_ranges: Ranges | None,
         validation: tuple[Any, Any, Any],
         eval_set: Mapping[str, Any],
+        on_epoch: OnEpoch | None,
     ) -> None:
         going_on = bool(self.warm_start) and hasattr(self, "parameters_")
         check_settings(self)
@@ -141,7 +147,16 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                 held = self._held_out(problem.rows.n_rows, seed)
                 evaluation["validation"] = problem.take(np.flatnonzero(held))
                 problem = problem.take(np.flatnonzero(~held))
-        self._train(problem, evaluation, self.n_epochs, stop_after, seed, going_on=going_on, add_penalties=False)
+        self._train(
+            problem,
+            evaluation,
+            self.n_epochs,
+            stop_after,
+            seed,
+            going_on=going_on,
+            add_penalties=False,
+            on_epoch=on_epoch,
+        )
 
     def partial_fit(
         self,
@@ -345,6 +360,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         *,
         going_on: bool,
         add_penalties: bool,
+        on_epoch: OnEpoch | None = None,
     ) -> None:
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
         l2_linear, l2_factors = self._l2(problem)
@@ -364,7 +380,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                 rows = rows.with_negatives(state.seed + 1)
             watched[name] = EvalRows(rows.rows, scaled(rows.target), rows.weight)
         low, high = self._target_range(problem.target, going_on)
-        with show_progress(int(self.verbose), n_epochs) as on_epoch:
+        with show_progress(int(self.verbose), n_epochs) as show:
             options = FitOptions(
                 loss=self._loss,
                 solver=self.solver,
@@ -377,7 +393,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                 n_epochs=n_epochs,
                 n_iter_no_change=stop_after,
                 score_range=((low - mean) / scale, (high - mean) / scale),
-                on_epoch=on_epoch,
+                on_epoch=[call for call in (show, on_epoch) if call is not None],
             )
             weights, state, history = run_epochs(
                 problem.rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import _core
 from ..errors import DataError, DivergenceError
+from ._progress import OnEpoch
 from ._rows import RowArrays
 
 __all__ = ["EvalRows", "FitOptions", "SolverState", "run_epochs"]
@@ -79,7 +80,8 @@ class FitOptions:
     n_iter_no_change: int | None = None  # None: no early stopping
     # Scaled scores beyond these are moved to them before they are measured (a regressor's clipping).
     score_range: tuple[float, float] = (-np.inf, np.inf)
-    on_epoch: Callable[[int, dict[str, dict[str, float]]], None] | None = field(default=None, repr=False)
+    # Called one after the other at the end of each epoch.
+    on_epoch: Sequence[OnEpoch] = field(default=(), repr=False)
 
     def core_options(self, seed: int) -> dict[str, Any]:
         """The settings in the core's words."""
@@ -161,8 +163,8 @@ def run_epochs(
             snapshot(epoch + 1)
             for name, rows_of in evaluation.items():
                 records[name].append(_metrics(rows_of, weights, options, state.target_scale))
-        if options.on_epoch is not None:
-            options.on_epoch(epoch, {name: record[-1] for name, record in records.items()})
+        for call in options.on_epoch:
+            call(epoch, {name: dict(record[-1]) for name, record in records.items()})
         if options.n_iter_no_change is not None:
             loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
             if loss < best_loss:

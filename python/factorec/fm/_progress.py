@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["show_progress"]
+__all__ = ["OnEpoch", "show_progress"]
 
-OnEpoch = Callable[[int, dict[str, dict[str, float]]], None]
+# Called with the number of an epoch and rows -> metric -> value.
+OnEpoch = Callable[[int, dict[str, dict[str, float]]], object]
 
 
 @contextmanager

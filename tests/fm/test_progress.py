@@ -1,0 +1,70 @@
+"""What is told while training: ``on_epoch``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fm_problems import make_ids, make_sides
+
+from factorec.fm import FMClassifier, FMRegressor
+
+
+def settings(**changed):
+    return {"n_factors": 4, "n_epochs": 4, "learning_rate": 0.1, "init_scale": 0.2, "random_state": 1, **changed}
+
+
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_on_epoch_is_told_the_history_epoch_by_epoch(estimator, verbose):
+    data = make_sides(binary=estimator is FMClassifier)
+    told = []
+
+    def on_epoch(epoch, history):
+        told.append((epoch, history))
+
+    model = estimator(**settings(verbose=verbose)).fit(data, X_val=data, eval_set={"test": data}, on_epoch=on_epoch)
+    assert [epoch for epoch, _ in told] == [0, 1, 2, 3]
+    for name, metrics in model.history_.items():
+        for metric, values in metrics.items():
+            assert [history[name][metric] for _, history in told] == values.tolist()
+
+
+def test_epochs_go_on_counting_through_warm_start():
+    told = []
+    model = FMClassifier(**settings(n_epochs=2, warm_start=True))
+    for _ in range(2):
+        model.fit(make_ids(), on_epoch=lambda epoch, _: told.append(epoch))
+    assert told == [0, 1, 2, 3]
+
+
+def test_what_on_epoch_does_to_its_history_changes_nothing():
+    def on_epoch(_, history):
+        history["validation"]["log_loss"] = 0.0
+        history["train"].clear()
+
+    data = make_ids()
+    options = settings(n_epochs=30, early_stopping=True, n_iter_no_change=2, init_scale=0.3)
+    told, untold = FMClassifier(**options).fit(data, on_epoch=on_epoch), FMClassifier(**options).fit(data)
+    assert told.factors_.tobytes() == untold.factors_.tobytes()
+    np.testing.assert_array_equal(told.history_["validation"]["log_loss"], untold.history_["validation"]["log_loss"])
+
+
+class Enough(Exception):
+    pass
+
+
+def test_what_on_epoch_raises_ends_fit_and_leaves_the_estimator_as_it_was():
+    def stop(epoch, _):
+        if epoch == 1:
+            raise Enough
+
+    model = FMClassifier(**settings())
+    with pytest.raises(Enough):
+        model.fit(make_ids(), on_epoch=stop)
+    assert not hasattr(model, "parameters_")
+    model.fit(make_ids())
+    before = dict(vars(model))
+    with pytest.raises(Enough):
+        model.fit(make_ids(n_users=3), on_epoch=stop)
+    assert all(vars(model)[name] is value for name, value in before.items())
+    assert vars(model).keys() == before.keys()
