@@ -17,11 +17,12 @@ from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._checks import check_fields, check_finite, check_settings, learning_rates, row_weights
-from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
+from ._fitting import EvalRows, FitOptions, SolverState, run_epochs
 from ._problem import Problem
 from ._progress import OnEpoch, show_progress
 from ._regularization import Regularization, total_weights
 from ._rows import RowArrays, as_csr
+from ._weights import begin, expected_negatives, go_on, grown, returned
 from .parameters import FMParameters, Penalties
 from .training_set import TrainingSet
 
@@ -169,7 +170,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     ) -> Any:
         """One pass over the given rows, from the parameters and accumulators that there are.
 
-        Features that occur for the first time start from random factors, as in ``fit``.
+        Features that occur for the first time start from random factors, as in ``fit``. Those that no row has keep
+        their weights and factors to the bit.
 
         Parameters
         ----------
@@ -196,6 +198,49 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                 X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
             )
             self._train(problem, {}, 1, None, self._seed(going_on), going_on=going_on, add_penalties=going_on)
+        return self
+
+    def grow(self, column_map: Any, n_features: int) -> Any:
+        """Make room for features that came after training.
+
+        Weights, factors, penalties and accumulators move to their new columns with the same bits; new columns are as
+        if never trained: all zero, so that they add nothing to a score, until ``partial_fit`` meets them.
+
+        Parameters
+        ----------
+        column_map : array-like of int, shape (n_features_in_,)
+            The new column of each feature, rising. New columns before the first feature of the items belong to
+            queries.
+        n_features : int
+            Features of the grown model.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If a column is outside the grown model or the order changes; the estimator is then what it was before.
+
+        Examples
+        --------
+        A third user is given the column after the two that there are:
+
+        >>> from factorec.fm import FMClassifier, TrainingSet
+        >>> data = TrainingSet.from_ids([0, 0, 1, 1], [0, 1, 0, 1], [1, 0, 0, 1], n_users=2, n_items=2)
+        >>> fm = FMClassifier(n_factors=2, random_state=0).fit(data)
+        >>> items = fm.factors_[2:]
+        >>> fm.grow([0, 1, 3, 4], 5).factors_[2]
+        array([0., 0.], dtype=float32)
+        >>> bool((fm.factors_[3:] == items).all())
+        True
+        """
+        check_is_fitted(self)
+        parameters, state = grown(self.parameters_, self.solver_state_, column_map, n_features)
+        if parameters.n_features != self.n_features_in_:
+            self.__dict__.pop("feature_names_in_", None)  # new columns have no names
+        self.parameters_, self.solver_state_, self.n_features_in_ = parameters, state, parameters.n_features
         return self
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
@@ -365,10 +410,15 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
         l2_linear, l2_factors = self._l2(problem)
         l2 = Regularization(l2_linear, l2_factors, self.l2_count_power, problem.rows, totals)
-        if going_on:
-            weights, state = self._continue(totals)
+        before = self.parameters_ if going_on else None
+        if before is None:
+            start = self._start(problem.target, problem.weight, expected_negatives(problem))
+            weights, state = begin(totals, self.n_factors, self.init_scale, seed, start)
         else:
-            weights, state = self._begin(problem, totals, seed)
+            if before.n_factors != self.n_factors:
+                raise DataError(f"n_factors is {self.n_factors}, the fitted model has {before.n_factors}")
+            state = self.solver_state_
+            weights = go_on(before, state, totals, self.init_scale)
         mean, scale = state.target_mean, state.target_scale
 
         def scaled(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -414,13 +464,8 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
                 penalties.per_row,
             )
         data = problem.training_set
-        self.parameters_ = FMParameters(
-            mean + scale * weights.bias,
-            weights.linear * np.float32(scale),
-            weights.factors * np.float32(np.sqrt(scale)),
-            penalties,
-            None if data is None else data.n_query_features,
-        )
+        n_query_features = None if data is None else data.n_query_features
+        self.parameters_ = returned(weights, state, penalties, n_query_features, totals, before)
         self.solver_state_ = state
         self.history_ = history
         self._set_range(low, high)
@@ -432,42 +477,6 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             linear if self.l2_linear is None else self.l2_linear,
             factors if self.l2_factors is None else self.l2_factors,
         )
-
-    def _begin(self, problem: Problem, totals: npt.NDArray[np.float64], seed: int) -> tuple[Weights, SolverState]:
-        """Random factors where a feature occurs, zeros elsewhere."""
-        n_features = problem.rows.n_features
-        factors = self._random_factors(n_features, seed)
-        factors[totals == 0] = 0.0
-        data = problem.training_set
-        extra = 0.0
-        if data is not None and data.negatives is not None:
-            positive = np.flatnonzero(problem.target == 1)
-            row_weight = (
-                np.ones(len(positive)) if problem.weight is None else problem.weight[positive].astype(np.float64)
-            )
-            extra = float(data.negatives.expected(data.blocks[0].index[positive], row_weight)[0].sum())
-        bias, mean, scale = self._start(problem.target, problem.weight, extra)
-        ones = np.ones(n_features, np.float32)
-        return (
-            Weights(bias, np.zeros(n_features, np.float32), factors),
-            SolverState(ones, ones.copy(), seed=seed, target_mean=mean, target_scale=scale),
-        )
-
-    def _continue(self, totals: npt.NDArray[np.float64]) -> tuple[Weights, SolverState]:
-        """The parameters that there are; random factors where a feature occurs for the first time."""
-        p, state = self.parameters_, self.solver_state_
-        scale = state.target_scale
-        if p.n_factors != self.n_factors:
-            raise DataError(f"n_factors is {self.n_factors}, the fitted model has {p.n_factors}")
-        factors = p.factors / np.float32(np.sqrt(scale))
-        new = (totals > 0) & ~factors.any(axis=1)
-        if new.any():  # a new user and a new item, both at zero, would stay there
-            factors[new] = self._random_factors(p.n_features, state.seed)[new]
-        return Weights((p.bias - state.target_mean) / scale, p.linear / np.float32(scale), factors), state
-
-    def _random_factors(self, n_features: int, seed: int) -> npt.NDArray[np.float32]:
-        drawn = np.random.default_rng([seed, 1]).standard_normal((n_features, self.n_factors), np.float32)
-        return drawn * np.float32(self.init_scale)
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         return -np.inf, np.inf

@@ -1,0 +1,125 @@
+"""Between an estimator's parameters and the weights that are trained: begin, go on, return, grow.
+
+Training sees targets that were centred by their mean and divided by their scale sigma (1 for a classifier). There
+w is trained in units of sigma and V in units of sqrt(sigma).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from ._checks import check_integer
+from ._fitting import SolverState, Weights
+from ._problem import Problem
+from .parameters import FMParameters, Penalties
+
+__all__ = ["begin", "expected_negatives", "go_on", "grown", "returned"]
+
+Totals = npt.NDArray[np.float64]
+
+
+def expected_negatives(problem: Problem) -> float:
+    """Summed weight of the negatives that an epoch is expected to draw."""
+    data = problem.training_set
+    if data is None or data.negatives is None:
+        return 0.0
+    positive = np.flatnonzero(problem.target == 1)
+    row_weight = np.ones(len(positive)) if problem.weight is None else problem.weight[positive].astype(np.float64)
+    return float(data.negatives.expected(data.blocks[0].index[positive], row_weight)[0].sum())
+
+
+def begin(
+    totals: Totals, n_factors: int, init_scale: float, seed: int, start: tuple[float, float, float]
+) -> tuple[Weights, SolverState]:
+    """Random factors where a feature occurs, zeros elsewhere; `start` has bias, target mean and target scale."""
+    bias, mean, scale = start
+    factors = _random_factors((len(totals), n_factors), init_scale, seed)
+    factors[totals == 0] = 0.0
+    ones = np.ones(len(totals), np.float32)
+    return (
+        Weights(bias, np.zeros(len(totals), np.float32), factors),
+        SolverState(ones, ones.copy(), seed=seed, target_mean=mean, target_scale=scale),
+    )
+
+
+def go_on(p: FMParameters, state: SolverState, totals: Totals, init_scale: float) -> Weights:
+    """The parameters that there are; random factors where a feature occurs for the first time."""
+    scale = state.target_scale
+    factors = p.factors / np.float32(np.sqrt(scale))
+    new = (totals > 0) & ~factors.any(axis=1)
+    if new.any():  # a new user and a new item, both at zero, would stay there
+        factors[new] = _random_factors(factors.shape, init_scale, state.seed)[new]
+    return Weights((p.bias - state.target_mean) / scale, p.linear / np.float32(scale), factors)
+
+
+def returned(
+    weights: Weights,
+    state: SolverState,
+    penalties: Penalties,
+    n_query_features: int | None,
+    totals: Totals,
+    before: FMParameters | None,
+) -> FMParameters:
+    """Trained weights in the units of the target; what no row touched keeps the bits that it had `before`."""
+    scale = state.target_scale
+    linear = weights.linear * np.float32(scale)
+    factors = weights.factors * np.float32(np.sqrt(scale))
+    if before is not None:
+        untouched = totals == 0
+        linear[untouched] = before.linear[untouched]
+        factors[untouched] = before.factors[untouched]
+    return FMParameters(state.target_mean + scale * weights.bias, linear, factors, penalties, n_query_features)
+
+
+def _random_factors(shape: tuple[int, ...], init_scale: float, seed: int) -> npt.NDArray[np.float32]:
+    drawn = np.random.default_rng([seed, 1]).standard_normal(shape, np.float32)
+    return drawn * np.float32(init_scale)
+
+
+def grown(p: FMParameters, state: SolverState, column_map: Any, n_features: Any) -> tuple[FMParameters, SolverState]:
+    """Parameters and solver state with every feature at its new column; new columns are as if never trained."""
+    size = check_integer("n_features", n_features, low=p.n_features)
+    place = np.asarray(column_map)
+    if place.shape != (p.n_features,) or place.dtype.kind not in "iu":
+        raise DataError(
+            f"column_map must be integers of shape ({p.n_features},), one new column for each feature of the model, "
+            f"got {place.dtype} of shape {place.shape}"
+        )
+    place = place.astype(np.int64)
+    outside = np.flatnonzero((place < 0) | (place >= size))
+    if len(outside):
+        raise DataError(f"column_map[{outside[0]}] is {place[outside[0]]}, outside 0..{size - 1}")
+    falls = np.flatnonzero(np.diff(place) <= 0)
+    if len(falls):
+        at = int(falls[0])
+        raise DataError(
+            f"column_map must rise, so that fields stay together: [{at}] is {place[at]}, then {place[at + 1]}"
+        )
+
+    def laid(values: npt.NDArray[Any], fill: float = 0.0) -> npt.NDArray[Any]:
+        wide = np.full((size, *values.shape[1:]), fill, values.dtype)
+        wide[place] = values
+        return wide
+
+    penalties = p.penalties
+    if penalties is not None:
+        penalties = Penalties(laid(penalties.linear), laid(penalties.factors), dict(penalties.per_row))
+    border = p.n_query_features
+    if border is not None:  # items begin with their ids, and new ids come after the old ones of their field
+        border = int(place[border]) if border < p.n_features else size
+    return (
+        FMParameters(p.bias, laid(p.linear), laid(p.factors), penalties, border),
+        SolverState(
+            laid(state.linear_accumulator, 1.0),
+            laid(state.factors_accumulator, 1.0),
+            state.bias_accumulator,
+            state.n_epochs,
+            state.seed,
+            state.target_mean,
+            state.target_scale,
+        ),
+    )
