@@ -1,30 +1,22 @@
-"""The recommender itself: what may be asked of it, each answer in a module of its own."""
+"""The recommender itself: its parameters, how it learns, how it is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
-from typing import Any, Literal, Self, overload
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import DataError
-from ..explain import Explanation
 from ..fm import BaseFM
-from ..sinks import open_sink
-from . import explaining, fitting, model_file
-from .evaluation import Evaluation, evaluate
-from .ranking import Ranker, Request
-from .recommendations import Recommendations
+from . import fitting, model_file
+from .lists import Lists
+from .scores import Scores
 
 __all__ = ["Recommender"]
 
 
-class Recommender(BaseEstimator):  # type: ignore[misc]
+class Recommender(Lists, Scores):
     """Learn from a table of interactions, recommend the best items of every user, and say why.
 
     A scikit-learn meta-estimator around a factorization machine: `fit` clones the estimator to ``estimator_``.
@@ -161,220 +153,6 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         fitting.partial_fit(self, table)
         return self
 
-    @overload
-    def recommend(
-        self,
-        users: Any = None,
-        *,
-        n: int = 10,
-        context: None = None,
-        items: Any = None,
-        exclude: Any = None,
-        exclude_seen: bool = True,
-        cold_items: bool = False,
-        unknown: Literal["raise", "popular"] = "raise",
-        out: None = None,
-        batch_size: int | None = None,
-    ) -> Recommendations: ...
-    @overload
-    def recommend(
-        self,
-        users: Any = None,
-        *,
-        n: int = 10,
-        context: None = None,
-        items: Any = None,
-        exclude: Any = None,
-        exclude_seen: bool = True,
-        cold_items: bool = False,
-        unknown: Literal["raise", "popular"] = "raise",
-        out: str | PathLike[str],
-        batch_size: int | None = None,
-    ) -> Path: ...
-    def recommend(
-        self,
-        users: Any = None,
-        *,
-        n: int = 10,
-        context: None = None,
-        items: Any = None,
-        exclude: Any = None,
-        exclude_seen: bool = True,
-        cold_items: bool = False,
-        unknown: Literal["raise", "popular"] = "raise",
-        out: str | PathLike[str] | None = None,
-        batch_size: int | None = None,
-    ) -> Recommendations | Path:
-        """Find the best n items of every user, exactly.
-
-        Candidates are the items of the table given to `fit`. Scores are those of `decision_function`; equal
-        scores stand in the order of the items' ids.
-
-        Parameters
-        ----------
-        users : array-like of ids, optional
-            Who asks, answered in this order, repeated ids repeatedly; None: every user, by id.
-        n : int
-            How many items; a user with fewer candidates gets fewer (see ``counts``).
-        context : None
-            Reserved for a later version.
-        items : array-like of ids, optional
-            Recommend only these; a warning counts those that the model does not know.
-        exclude : array-like of ids, or table, optional
-            Items never to recommend; a table with the columns of users and items excludes those pairs.
-        exclude_seen : bool
-            Leave out what the user has in the tables given to `fit` (`table` and `validation`).
-        cold_items : bool
-            Reserved for a later version: items that no interaction names, by their features.
-        unknown : {"raise", "popular"}
-            Users that the model does not know are an error, or get the items with most likes (still with the raw
-            score of the model, so these lists are not sorted by score; ``popular`` of the result marks them).
-        out : path, optional
-            Stream the lists to a ``.jsonl``, ``.csv`` or ``.parquet`` file in bounded memory.
-        batch_size : int, optional
-            How many users at a time; any value gives the same result.
-
-        Returns
-        -------
-        Recommendations, or Path
-            The path if `out` is given.
-
-        Raises
-        ------
-        UnknownIdError
-            If a user (unless ``unknown="popular"``) or every id of `items` is not known.
-        DataError
-            If an argument cannot be used.
-        """
-        check_is_fitted(self)
-        for name, value in (("context", context), ("cold_items", cold_items)):
-            if value not in (None, False):
-                raise DataError(f"{name} needs side features, which come with version 0.3; leave it out")
-        request = Request.read(self, users, n, items=items, exclude=exclude, exclude_seen=exclude_seen, unknown=unknown)
-        batches = request.batches(batch_size)
-        if out is None:
-            return request.collect(batches)
-        with open_sink(out) as sink:
-            for batch in batches:
-                sink.write(batch.to_columns())
-        return Path(out)
-
-    def decision_function(self, table: Any) -> NDArray[np.float64]:
-        """Raw score of each row: log-odds of a like, or rating before clipping.
-
-        Parameters
-        ----------
-        table : table
-            With the columns of users and items. An id that the model does not know counts as an average one; a
-            warning says how many there are.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), float64
-        """
-        check_is_fitted(self)
-        scores: NDArray[np.float64] = self.estimator_.decision_function(fitting.encode_rows(self, table))
-        return scores
-
-    def predict(self, table: Any) -> NDArray[np.float64]:
-        """Rating, or probability of a like, of each row; see `decision_function` for unknown ids.
-
-        With `negatives`, the probability is that of a like against items drawn at random: it ranks, but is not
-        calibrated for items that users chose to rate.
-
-        Parameters
-        ----------
-        table : table
-            With the columns of users and items, and at least one row.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), float64
-        """
-        check_is_fitted(self)
-        X = fitting.encode_rows(self, table)
-        if hasattr(self.estimator_, "predict_proba"):
-            probabilities: NDArray[np.float64] = self.estimator_.predict_proba(X)[:, 1]
-            return probabilities
-        predictions: NDArray[np.float64] = self.estimator_.predict(X)
-        return predictions
-
-    def explain(
-        self, user: Any, item: Any, *, method: Literal["ridge", "paper"] = "ridge", noun: str = "item"
-    ) -> Explanation:
-        """Say which of the user's own interactions account for the score of an item, and by how much.
-
-        Parameters
-        ----------
-        user, item : id
-        method : {"ridge", "paper"}
-            The exact re-solved explanation, or the formula as published (Rastegarpanah et al. 2017).
-        noun : str
-            What items are called in the text: "film".
-
-        Returns
-        -------
-        Explanation
-
-        Raises
-        ------
-        UnknownIdError
-            If the model does not know the user or the item.
-        DataError
-            If the user has nothing that the model learned from, or the history was not saved.
-        """
-        check_is_fitted(self)
-        return explaining.explain(self, user, item, method, noun)
-
-    def similar_items(self, item: Any, n: int = 10) -> Recommendations:
-        """Find the items whose vectors point the same way (cosine), best first.
-
-        Parameters
-        ----------
-        item : id or array-like of ids
-        n : int
-
-        Returns
-        -------
-        Recommendations
-            One list per asked item, without that item; the score is the cosine, from -1 to 1.
-
-        Raises
-        ------
-        UnknownIdError
-            If the model does not know an item.
-        """
-        check_is_fitted(self)
-        return self._ranker().similar(self, item, n)
-
-    def evaluate(self, table: Any, n: int = 10) -> Evaluation:
-        """Compare predictions and top-n lists with held-out interactions.
-
-        Point metrics are over all rows. Ranking metrics are trec_eval's precision, recall, NDCG and MAP at n,
-        averaged over the users who have a relevant item in `table`: one with a like (classifier), or with a
-        target of at least `like_threshold` (regressor). Lists leave out what the user saw in `fit`; relevant items
-        that the model does not know count as missed.
-
-        Parameters
-        ----------
-        table : table
-            Interactions that were not given to `fit`.
-        n : int
-
-        Returns
-        -------
-        Evaluation
-            ``points``, ``ranking``, ``popularity`` (the same ranking metrics for the items with most likes),
-            and counts of users and of unknown ids.
-
-        Raises
-        ------
-        DataError
-            If the table has no rows, or a column is missing or holds values that cannot be used.
-        """
-        check_is_fitted(self)
-        return evaluate(self, table, n)
-
     def save(self, path: str | PathLike[str], *, history: bool = True) -> None:
         """Write the model to one file that `factorec.load` reads; whole or not at all.
 
@@ -392,12 +170,6 @@ class Recommender(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         model_file.save(self, path, history=history)
-
-    def _ranker(self) -> Ranker:
-        ranker: Ranker | None = self.__dict__.get("_cached_ranker")
-        if ranker is None:
-            ranker = self._cached_ranker = Ranker(self)
-        return ranker
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
