@@ -23,7 +23,7 @@ from scipy.linalg.lapack import dgetrf, dgetrs, dpocon, dpotrf, dpotrs
 from ._threads import one_blas_thread
 from .errors import DataError
 
-__all__ = ["Loss", "Solution", "solve"]
+__all__ = ["LOSSES", "Array", "Loss", "Solution", "solve"]
 
 Array = npt.NDArray[np.float64]
 Loss = Literal["squared", "logistic"]
@@ -109,7 +109,7 @@ def solve(
         hessian = _Dual(design, penalty)
     else:
         hessian = _Cholesky(design, penalty)
-    loss_value, loss_slopes = _LOSSES[loss]
+    losses, loss_slopes = LOSSES[loss]
 
     p = mean.copy() if start is None else start.astype(np.float64)
     predictor = offset + design @ p
@@ -119,7 +119,7 @@ def solve(
 
     def value(p: Array, predictor: Array) -> float:
         gap = p - mean
-        return loss_value(target, predictor, weight) + 0.5 * float(gap @ (penalty * gap))
+        return float(weight @ losses(target, predictor)) + 0.5 * float(gap @ (penalty * gap))
 
     factored = False
     size = np.inf
@@ -218,16 +218,18 @@ class _Dual:
         return gain.T
 
 
-def _squared_value(target: Array, predictor: Array, weight: Array) -> float:
-    return 0.5 * float(weight @ (target - predictor) ** 2)
+def _squared_losses(target: Array, predictor: Array) -> Array:
+    losses: Array = 0.5 * (target - predictor) ** 2
+    return losses
 
 
 def _squared_slopes(target: Array, predictor: Array) -> tuple[Array, Array]:
     return target - predictor, np.ones_like(predictor)
 
 
-def _logistic_value(target: Array, predictor: Array, weight: Array) -> float:
-    return float(weight @ (np.logaddexp(0.0, predictor) - target * predictor))
+def _logistic_losses(target: Array, predictor: Array) -> Array:
+    losses: Array = np.logaddexp(0.0, predictor) - target * predictor
+    return losses
 
 
 def _logistic_slopes(target: Array, predictor: Array) -> tuple[Array, Array]:
@@ -238,4 +240,5 @@ def _logistic_slopes(target: Array, predictor: Array) -> tuple[Array, Array]:
     return residual, low * (1.0 - low)
 
 
-_LOSSES = {"squared": (_squared_value, _squared_slopes), "logistic": (_logistic_value, _logistic_slopes)}
+# Loss of each row, and its slopes; arrays may have any shape.
+LOSSES = {"squared": (_squared_losses, _squared_slopes), "logistic": (_logistic_losses, _logistic_slopes)}
