@@ -24,6 +24,14 @@ E choice(const std::string& name, std::initializer_list<std::pair<const char*, E
   throw std::invalid_argument("unknown choice '" + name + "'");
 }
 
+using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+std::vector<Field> fields_of(const Ranges& ranges) {
+  std::vector<Field> fields;
+  for (const auto& [start, stop] : ranges) fields.push_back({start, stop});
+  return fields;
+}
+
 ParameterArrays view_parameters(py::array& linear, py::array& factors, py::array& linear_accumulator,
                                 py::array& factors_accumulator) {
   return {view_mutable<float>(linear, "linear"), view_matrix_mutable(factors, "factors"),
@@ -31,28 +39,29 @@ ParameterArrays view_parameters(py::array& linear, py::array& factors, py::array
           view_mutable<float>(factors_accumulator, "factors accumulator")};
 }
 
-std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py::object weight, py::array l2_linear,
-                                          py::array l2_factors, const std::vector<std::pair<std::int64_t, std::int64_t>>& grid_candidates,
-                                          py::object negatives, const py::dict& options, py::tuple parameters) {
+std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py::object weight, py::tuple features,
+                                          const Ranges& grid_candidates, py::object negatives,
+                                          const py::dict& options, py::tuple parameters) {
   auto held = std::make_unique<HeldTrainer>();
-  for (const py::handle object : {py::handle(blocks), py::handle(target), py::handle(weight), py::handle(l2_linear),
-                                  py::handle(l2_factors), py::handle(negatives)})
+  for (const py::handle object : {py::handle(blocks), py::handle(target), py::handle(weight), py::handle(features),
+                                  py::handle(negatives)})
     held->held.append(object);
   TrainingData data;
   data.target = view<float>(target, "target");
-  data.l2_linear = view<float>(l2_linear, "l2_linear");
-  data.l2_factors = view<float>(l2_factors, "l2_factors");
-  data.rows = view_rows(blocks, static_cast<std::int64_t>(data.target.size()), static_cast<std::int64_t>(data.l2_linear.size()));
+  const auto of_features = [&](std::size_t at, const char* name) {
+    return view<float>(py::cast<py::array>(features[at]), name);
+  };
+  data.features = {of_features(0, "rate_linear"), of_features(1, "rate_factors"), of_features(2, "l2_linear"),
+                   of_features(3, "l2_factors")};
+  data.rows = view_rows(blocks, static_cast<std::int64_t>(data.target.size()), static_cast<std::int64_t>(data.features.l2_linear.size()));
   if (!weight.is_none()) data.weight = view<float>(py::cast<py::array>(weight), "weight");
-  for (const auto& [start, stop] : grid_candidates) data.grid_candidates.push_back({start, stop});
+  data.grid_candidates = fields_of(grid_candidates);
 
   TrainingOptions set;
   set.loss = choice<Loss>(options["loss"].cast<std::string>(), {{"squared", Loss::squared}, {"logistic", Loss::logistic}});
   set.solver = choice<Solver>(options["solver"].cast<std::string>(), {{"sgd", Solver::sgd}, {"adagrad", Solver::adagrad}});
   set.rate_bias = options["rate_bias"].cast<double>();
-  set.step.linear = options["rate_linear"].cast<float>();
-  set.step.factors = options["rate_factors"].cast<float>();
-  set.step.clip = options["clip"].is_none() ? std::numeric_limits<float>::infinity() : options["clip"].cast<float>();
+  set.clip = options["clip"].is_none() ? std::numeric_limits<float>::infinity() : options["clip"].cast<float>();
   set.l2_bias = options["l2_bias"].cast<double>();
   set.batch_size = options["batch_size"].cast<std::int64_t>();
   set.shuffle = options["shuffle"].cast<bool>();
@@ -77,8 +86,8 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
 
 void bind_training(py::module_& module) {
   py::class_<HeldTrainer>(module, "Trainer")
-      .def(py::init(&make_trainer), py::arg("blocks"), py::arg("target"), py::arg("weight"), py::arg("l2_linear"),
-           py::arg("l2_factors"), py::arg("grid_candidates"), py::arg("negatives"), py::arg("options"),
+      .def(py::init(&make_trainer), py::arg("blocks"), py::arg("target"), py::arg("weight"), py::arg("features"),
+           py::arg("grid_candidates"), py::arg("negatives"), py::arg("options"),
            py::arg("parameters"))
       .def(
           "epoch",
@@ -107,6 +116,20 @@ void bind_training(py::module_& module) {
       .def("finite", [](const HeldTrainer& self) { return self.trainer->finite(); })
       .def_property_readonly("has_grid", [](const HeldTrainer& self) { return self.trainer->has_grid(); })
       .def_property_readonly("has_pairs", [](const HeldTrainer& self) { return self.trainer->has_pairs(); });
+
+  module.def(
+      "choose_grid",
+      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const Ranges& candidates) {
+        const Rows rows = view_rows(blocks, n_rows, n_features);
+        Ranges chosen;
+        interruptible([&](Control&) {
+          check_rows(rows);
+          if (const auto fields = choose_grid(rows, fields_of(candidates)))
+            chosen = {{fields->first.start, fields->first.stop}, {fields->second.start, fields->second.stop}};
+        });
+        return chosen;
+      },
+      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("candidates"));
 
   module.def(
       "draw_negatives",

@@ -17,7 +17,7 @@ AlignedFloats aligned_floats(std::int64_t n) {
 }
 
 FeatureTable::FeatureTable(std::vector<std::int64_t> place, const ParameterArrays& start,
-                           std::span<const float> l2_linear, std::span<const float> l2_factors, int width)
+                           const FeatureSettings& settings, int width)
     : place_(std::move(place)) {
   const std::int64_t k = start.factors.n_columns;
   padded_ = round_up(k, width);
@@ -34,8 +34,10 @@ FeatureTable::FeatureTable(std::vector<std::int64_t> place, const ParameterArray
     state[kLinear] = start.linear[f];
     state[kLinearAccumulator] = start.linear_accumulator[f];
     state[kFactorsAccumulator] = start.factors_accumulator[f];
-    state[kFactorsL2] = l2_factors[f];
-    state[kLinearL2] = l2_linear[f];
+    state[kFactorsL2] = settings.l2_factors[f];
+    state[kLinearL2] = settings.l2_linear[f];
+    state[kFactorsRate] = settings.rate_factors[f];
+    state[kLinearRate] = settings.rate_linear[f];
   }
 }
 

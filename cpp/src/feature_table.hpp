@@ -23,8 +23,8 @@ AlignedFloats aligned_floats(std::int64_t n);
 class FeatureTable {
  public:
   // `place`: the row of each feature. `width`: floats in a vector of the kernels that will use the table.
-  FeatureTable(std::vector<std::int64_t> place, const ParameterArrays& start, std::span<const float> l2_linear,
-               std::span<const float> l2_factors, int width);
+  FeatureTable(std::vector<std::int64_t> place, const ParameterArrays& start, const FeatureSettings& settings,
+               int width);
 
   const StateTable& view() const { return view_; }
   std::int64_t place(std::int64_t feature) const { return place_[static_cast<std::size_t>(feature)]; }

@@ -27,15 +27,21 @@ Inside inside(const RowBlock& block, std::int64_t entity, const Field& field) {
   return found;
 }
 
-// Whether every row has exactly one entry in the field, of value 1, all from the same block.
+// Whether every row has exactly one entry in the field, of value 1, all from the same block. Entities that no row
+// has do not matter: an item of the catalogue that was never bought need not have an id column.
 bool is_one_hot(const Rows& rows, const Field& field) {
+  if (rows.n_rows == 0) return false;
   int blocks_with_it = 0;
   for (const RowBlock& block : rows.blocks) {
-    const std::int64_t n_entities = block.entities.n_rows();
-    if (n_entities == 0) return false;
-    const std::int64_t expected = inside(block, 0, field).n;
+    const std::int64_t expected = inside(block, block.entity(0), field).n;
     if (expected > 1) return false;
-    for (std::int64_t entity = 0; entity < n_entities; ++entity) {
+    std::vector<bool> looked_at(block.index.size() ? static_cast<std::size_t>(block.entities.n_rows()) : 0);
+    for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+      const std::int64_t entity = block.entity(row);
+      if (!looked_at.empty()) {
+        if (looked_at[static_cast<std::size_t>(entity)]) continue;
+        looked_at[static_cast<std::size_t>(entity)] = true;
+      }
       const Inside found = inside(block, entity, field);
       if (found.n != expected || !found.ones) return false;
     }
@@ -84,7 +90,7 @@ std::int32_t local_column(const RowBlock& block, std::int64_t entity, const Fiel
 std::vector<std::int32_t> local_columns(const Rows& rows, const Field& field, Control& control) {
   std::vector<std::int32_t> columns(static_cast<std::size_t>(rows.n_rows));
   for (const RowBlock& block : rows.blocks) {
-    if (inside(block, 0, field).n == 0) continue;
+    if (inside(block, block.entity(0), field).n == 0) continue;
     std::vector<std::int32_t> of_entity;
     if (block.index.size()) {
       of_entity.resize(static_cast<std::size_t>(block.entities.n_rows()));

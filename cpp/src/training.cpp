@@ -79,7 +79,7 @@ class Trainer::State {
     control.throw_if_stopped();
     pairs_ = grid_ && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
-    table_.emplace(places(by_row), start, data_.l2_linear, data_.l2_factors, kernels_.width);
+    table_.emplace(places(by_row), start, data_.features, kernels_.width);
     if (!data_.negatives) schedule(0, control);
   }
 
@@ -136,8 +136,10 @@ class Trainer::State {
       for (std::size_t i = 0; i < data_.weight.size(); ++i)
         if (data_.weight[i] < 0) throw std::invalid_argument("weight[" + std::to_string(i) + "] is negative");
     }
-    check_size(data_.l2_linear.size(), rows.n_features, "l2_linear");
-    check_size(data_.l2_factors.size(), rows.n_features, "l2_factors");
+    check_size(data_.features.rate_linear.size(), rows.n_features, "rate_linear");
+    check_size(data_.features.rate_factors.size(), rows.n_features, "rate_factors");
+    check_size(data_.features.l2_linear.size(), rows.n_features, "l2_linear");
+    check_size(data_.features.l2_factors.size(), rows.n_features, "l2_factors");
     check_arrays(start);
     if (options_.n_threads < 1) throw std::invalid_argument("n_threads must be at least 1");
     if (options_.batch_size < 1) throw std::invalid_argument("batch_size must be at least 1");
@@ -252,7 +254,7 @@ class Trainer::State {
         if (control.stop()) return;
         PairJob job;
         job.table = table_->view();
-        job.step = options_.step;
+        job.clip = options_.clip;
         job.bias = static_cast<float>(bias_.value);
         job.rows = pair_rows_.data() + at;
         job.weights = pair_weights_.empty() ? nullptr : pair_weights_.data() + at;
@@ -325,7 +327,7 @@ class Trainer::State {
       gather(place, std::min(place + kGroupRows, end), gradients, rows);
       GroupJob job;
       job.table = table_->view();
-      job.step = options_.step;
+      job.clip = options_.clip;
       job.bias = static_cast<float>(bias_.value);
       job.n_rows = rows.n_rows;
       job.begin = rows.begin;
@@ -375,7 +377,7 @@ class Trainer::State {
   void step_merged(GradientSums& gradients) {
     for (std::size_t s = 0; s < gradients.features().size(); ++s)
       kernels_.merged_step[static_cast<int>(options_.solver)](
-          {table_->view(), options_.step, gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
+          {table_->view(), gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
     gradients.clear();
   }
 
@@ -389,7 +391,7 @@ class Trainer::State {
   // One step by the mean slope of the rows in `sums`.
   void step_bias(const PassSums& sums) {
     if (sums.weight <= 0) return;
-    const double limit = options_.step.clip;
+    const double limit = options_.clip;
     const double gradient =
         std::clamp(sums.slope / sums.weight + options_.l2_bias * bias_.value, -limit, limit);
     if (options_.solver == Solver::adagrad) {

@@ -35,14 +35,13 @@ struct Model {
 struct Problem {
   RandomRows random;
   TrainingOptions options;
-  std::vector<float> target, weight, l2_linear, l2_factors;
+  std::vector<float> target, weight, rate_linear, rate_factors, l2_linear, l2_factors;
 
   Problem(std::int64_t n_rows, const std::vector<BlockShape>& shapes, Solver solver, Loss loss) : random(n_rows, shapes, 4) {
     options.solver = solver;
     options.loss = loss;
     options.shuffle = false;
     options.rate_bias = 0.05;
-    options.step = {0.05f, 0.04f, INFINITY};
     options.l2_bias = 0.01;
     const CounterRng rng(9);
     for (std::int64_t i = 0; i < n_rows; ++i) {
@@ -50,6 +49,8 @@ struct Problem {
       weight.push_back(0.5f + static_cast<float>(rng.fork(1).below(3, i)));
     }
     for (std::int64_t f = 0; f < random.rows.n_features; ++f) {
+      rate_linear.push_back(0.05f / static_cast<float>(1 + f % 2));
+      rate_factors.push_back(0.02f * static_cast<float>(f % 3));
       l2_linear.push_back(0.01f * static_cast<float>(f % 3));
       l2_factors.push_back(0.02f * static_cast<float>(f % 5));
     }
@@ -176,7 +177,7 @@ class Reference {
   }
 
   void step(std::int64_t f, const std::vector<double>& gradient, double) {
-    double rate = p_.options.step.factors, rate_linear = p_.options.step.linear;
+    double rate = p_.rate_factors[f], rate_linear = p_.rate_linear[f];
     if (p_.options.solver == Solver::adagrad) {
       for (std::int64_t j = 0; j < m_.k; ++j) m_.factors_accumulator[f] += gradient[j] * gradient[j] / m_.k;
       m_.linear_accumulator[f] += gradient[m_.k] * gradient[m_.k];
@@ -198,7 +199,7 @@ class Reference {
     m_.bias.value -= rate * gradient;
   }
 
-  double clip(double x) const { return std::clamp<double>(x, -p_.options.step.clip, p_.options.step.clip); }
+  double clip(double x) const { return std::clamp<double>(x, -p_.options.clip, p_.options.clip); }
 
   const Problem& p_;
   Model<double>& m_;
@@ -215,7 +216,8 @@ Model<float> train(const Problem& problem, std::int64_t k, int n_threads) {
                                model.linear_accumulator, model.factors_accumulator};
   TrainingOptions options = problem.options;
   options.n_threads = n_threads;
-  TrainingData data{problem.random.rows, problem.target, problem.weight, problem.l2_linear, problem.l2_factors, {}, {}};
+  TrainingData data{problem.random.rows, problem.target, problem.weight,
+                    {problem.rate_linear, problem.rate_factors, problem.l2_linear, problem.l2_factors}, {}, {}};
   Control control;
   Trainer trainer(std::move(data), options, arrays, model.bias, control);
   for (std::uint64_t epoch = 0; epoch < 2; ++epoch) trainer.epoch(epoch, control);
@@ -288,7 +290,7 @@ FACTOREC_TEST(training, mini_batches) {
 FACTOREC_TEST(training, clipped_gradients) {
   for_each_solver_and_loss([](Solver solver, Loss loss) {
     Problem problem(2000, {{50, 0, 50}, {70, 50, 120}}, solver, loss);
-    problem.options.step.clip = 0.05f;
+    problem.options.clip = 0.05f;
     check_against_reference(problem, 16);
   });
 }

@@ -68,6 +68,12 @@ def feature_weights(
     n_features: int,
     weight: npt.NDArray[np.float32] | None,
 ) -> npt.NDArray[np.float64]: ...
+def choose_grid(
+    blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+    n_rows: int,
+    n_features: int,
+    candidates: list[tuple[int, int]],
+) -> list[tuple[int, int]]: ...
 def draw_negatives(
     seen: _Csr, users: npt.NDArray[Any], per_positive: int, seed: int, epoch: int
 ) -> npt.NDArray[np.int64]: ...
@@ -78,8 +84,9 @@ class Trainer:
         blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
         target: npt.NDArray[np.float32],
         weight: npt.NDArray[np.float32] | None,
-        l2_linear: npt.NDArray[np.float32],
-        l2_factors: npt.NDArray[np.float32],
+        features: tuple[
+            npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]
+        ],
         grid_candidates: list[tuple[int, int]],
         negatives: tuple[int, _Csr] | None,
         options: dict[str, Any],

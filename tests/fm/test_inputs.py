@@ -89,12 +89,12 @@ def test_the_core_checks_for_itself(break_it, index):
     break_it(X)
     blocks = [(None, csr_tuple(X))]
     options = {
-        "loss": "logistic", "solver": "sgd", "rate_bias": 0.1, "rate_linear": 0.1, "rate_factors": 0.1, "l2_bias": 0.0,
-        "clip": None, "batch_size": 1, "shuffle": True, "seed": 0, "n_threads": 1,
+        "loss": "logistic", "solver": "sgd", "rate_bias": 0.1, "l2_bias": 0.0, "clip": None,
+        "batch_size": 1, "shuffle": True, "seed": 0, "n_threads": 1,
     }  # fmt: skip
     start = (0.0, zeros, np.zeros((n, 2), np.float32), 1.0, ones, ones)
     for call in (
-        lambda: _core.Trainer(blocks, Y.astype(np.float32), None, zeros, zeros, [], None, options, start),
+        lambda: _core.Trainer(blocks, Y.astype(np.float32), None, (ones, ones, zeros, zeros), [], None, options, start),
         lambda: _core.scores(blocks, 40, zeros, np.zeros((n, 2), np.float32), 1),
         lambda: _core.vectors(blocks, 40, zeros, np.zeros((n, 2), np.float32), 1),
         lambda: _core.feature_weights(blocks, 40, n, None),
@@ -119,15 +119,16 @@ def test_grid_fields_that_overlap_or_leave_the_columns():
             model().fit(X, y, field_ranges=ranges)
     zeros, ones = np.zeros(20, np.float32), np.ones(20, np.float32)
     options = {
-        "loss": "logistic", "solver": "sgd", "rate_bias": 0.1, "rate_linear": 0.1, "rate_factors": 0.1, "l2_bias": 0.0,
-        "clip": None, "batch_size": 1, "shuffle": True, "seed": 0, "n_threads": 1,
+        "loss": "logistic", "solver": "sgd", "rate_bias": 0.1, "l2_bias": 0.0, "clip": None,
+        "batch_size": 1, "shuffle": True, "seed": 0, "n_threads": 1,
     }  # fmt: skip
     start = (0.0, zeros, np.zeros((20, 2), np.float32), 1.0, ones, ones)
     for candidates in ([(0, 9), (0, 9)], [(0, 9), (9, 10**9)], [(-(10**9), 9), (9, 20)]):
         with pytest.raises(ValueError, match="overlap or leave the columns"):
             _core.Trainer(
-                [(None, csr_tuple(X))], y.astype(np.float32), None, zeros, zeros, candidates, None, options, start
-            )
+                [(None, csr_tuple(X))], y.astype(np.float32), None, (ones, ones, zeros, zeros), candidates, None,
+                options, start,
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
@@ -240,7 +241,7 @@ def test_row_weights(weight, match):
         ({"learning_rate": 0}, "learning_rate must be a finite number above 0"),
         ({"learning_rate": np.nan}, "learning_rate"),
         ({"learning_rate": "fast"}, "learning_rate"),
-        ({"learning_rate": {"bias": 1}}, "exactly bias, linear, factors"),
+        ({"learning_rate": {"user": 1}}, "learning_rate names no field 'user'; the fields are: none"),
         ({"learning_rate": {"bias": 1, "linear": 1, "factors": -1}}, r"learning_rate\['factors'\]"),
         ({"l2_linear": -1}, "l2_linear"),
         ({"l2_factors": {"user": -1}}, r"l2_factors\['user'\]"),
@@ -259,9 +260,10 @@ def test_constructor_parameters(setting, match):
         model(**setting).fit(rows(), Y)
 
 
-def test_l2_by_field_needs_every_field():
-    with pytest.raises(errors.DataError, match="l2_linear has no value for field 'item'; the fields are: item, user"):
-        model(l2_linear={"user": 1.0}).fit(make_ids())
+@pytest.mark.parametrize("parameter", ["l2_linear", "l2_factors", "learning_rate"])
+def test_unknown_fields_are_named(parameter):
+    with pytest.raises(errors.DataError, match=f"{parameter} names no field 'genre'; the fields are: item, user"):
+        model(**{parameter: {"user": 1.0, "genre": 1.0}}).fit(make_ids())
 
 
 @pytest.mark.parametrize("batch_size", [2**63 - 1, 2**80])

@@ -33,10 +33,21 @@ def expected_negatives(data, target, weight, n_features):
     return totals, all_of_them
 
 
-def by_feature(value, field_ranges, totals, power):
+def rates_of(value, field_ranges, n_features):
+    """Of the bias, of each linear weight, of the factors of each feature. A dict names all three and any fields."""
+    if not isinstance(value, dict):
+        value = dict.fromkeys(("bias", "linear", "factors"), value)
+    linear, factors = np.full(n_features, value["linear"]), np.full(n_features, value["factors"])
+    for name, (start, stop) in (field_ranges or {}).items():
+        if name in value:
+            linear[start:stop] = factors[start:stop] = value[name]
+    return value["bias"], linear, factors
+
+
+def by_feature(value, field_ranges, totals, power, default):
     out = np.zeros(len(totals))
     for name, (start, stop) in (field_ranges or {"": (0, len(totals))}).items():
-        one = value[name] if isinstance(value, dict) else value
+        one = value.get(name, default) if isinstance(value, dict) else value
         n = totals[start:stop]
         mean = n[n > 0].mean() if n.any() else 1.0
         out[start:stop] = one * np.where(n > 0, np.where(n > 0, n, 1.0) / mean, 1.0) ** -power
@@ -81,11 +92,15 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
     else:
         mean = weight @ y / weight.sum()
         scale = np.sqrt(weight @ (y - mean) ** 2 / weight.sum())
-    l2 = [by_feature(v, field_ranges, totals, model.l2_count_power) for v in (model.l2_linear, model.l2_factors)]
+    default = (0.003, 0.048) if classifier else (0.049, 0.083)
+    l2 = [
+        by_feature(v, field_ranges, totals, model.l2_count_power, d)
+        for v, d in zip((model.l2_linear, model.l2_factors), default, strict=True)
+    ]
     settings = Settings(
         "logistic" if classifier else "squared",
         model.solver,
-        model.learning_rate,
+        *rates_of(model.learning_rate, field_ranges, n_features),
         *l2,
         model.l2_bias,
         model.batch_size,
@@ -182,6 +197,45 @@ def test_l2_by_field():
     model = FMClassifier(**settings(l2_factors=l2, l2_linear=dict.fromkeys(fields, 0.0) | {"label": 0.2}))
     assert_same(model.fit(data), reference_of(model, data))
     assert model.penalties_.per_row["label"] == (0.2, pytest.approx(0.05))
+
+
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+def test_a_field_without_l2_of_its_own_takes_the_tuned_one(estimator):
+    data = make_sides(seed=2, binary=estimator is FMClassifier)
+    model = estimator(**settings(l2_factors={"label": 0.3}, l2_linear={"user": 0.0, "label": 0.2}))
+    assert_same(model.fit(data), reference_of(model, data))
+    tuned = estimator(**settings(l2_factors=None, l2_linear=None)).fit(data).penalties_.per_row
+    assert model.penalties_.per_row["item"] == tuned["item"]
+    assert model.penalties_.per_row["user"] == (0.0, tuned["user"][1])
+
+
+RATES = {
+    "by block": {"bias": 0.03, "linear": 0.2, "factors": 0.08},
+    "of shared features": {"bias": 0.1, "linear": 0.1, "factors": 0.1, "label": 0.02, "age": 0.0},
+    "of ids": {"bias": 0.1, "linear": 0.05, "factors": 0.1, "item": 0.02, "user": 0.2},
+}
+
+
+@pytest.mark.parametrize("rates", RATES.values(), ids=RATES.keys())
+@pytest.mark.parametrize("options", [{}, {"n_factors": 16}, {"n_factors": 80}, {"clip_gradient": 0.05}], ids=str)
+@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize("solver", ["adagrad", "sgd"])
+@pytest.mark.parametrize("make", [make_ids, make_sides])
+def test_rates_by_block_and_field(make, solver, batch_size, options, rates):
+    """Pairs of ids, ids beside shared features, merged steps: every path takes each feature's own rate."""
+    data = make(seed=2)
+    rates = {name: rate for name, rate in rates.items() if name in ("bias", "linear", "factors", *data.field_ranges)}
+    options = settings(solver=solver, batch_size=batch_size, learning_rate=rates, init_scale=0.1, **options)
+    model = FMClassifier(**options).fit(data)
+    assert_same(model, reference_of(model, data))
+
+
+def test_equal_rates_by_field_are_one_rate_to_the_bit():
+    data = make_sides(seed=2)
+    one = FMClassifier(**settings()).fit(data)
+    by_field = FMClassifier(**settings(learning_rate={"bias": 0.1, **dict.fromkeys(data.field_ranges, 0.1)})).fit(data)
+    assert by_field.factors_.tobytes() == one.factors_.tobytes()
+    assert by_field.linear_.tobytes() == one.linear_.tobytes()
 
 
 @pytest.mark.parametrize("make", [make_ids, make_sides])

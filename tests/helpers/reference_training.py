@@ -54,7 +54,9 @@ def draw_negative(seen, n_items, seed, epoch, row, j):
 class Settings:
     loss: str
     solver: str
-    rate: float
+    rate_bias: float
+    rate_linear: np.ndarray
+    rate_factors: np.ndarray
     l2_linear: np.ndarray
     l2_factors: np.ndarray
     l2_bias: float = 0.0
@@ -134,15 +136,15 @@ class Reference:
     # Steps.
 
     def step(self, f, linear, factors, scale=1.0):
-        rate = self.settings.rate
+        rate_linear, rate_factors = self.settings.rate_linear[f], self.settings.rate_factors[f]
         if self.settings.solver == "adagrad":
             self.linear_state[f] += linear**2
             self.factors_state[f] += np.mean(factors**2)
-            self.linear[f] -= rate * linear / np.sqrt(self.linear_state[f])
-            self.factors[f] -= rate * factors / np.sqrt(self.factors_state[f])
+            self.linear[f] -= rate_linear * linear / np.sqrt(self.linear_state[f])
+            self.factors[f] -= rate_factors * factors / np.sqrt(self.factors_state[f])
         else:
-            self.linear[f] -= rate * scale * linear
-            self.factors[f] -= rate * scale * factors
+            self.linear[f] -= rate_linear * scale * linear
+            self.factors[f] -= rate_factors * scale * factors
 
     def step_merged(self, sums):
         for f, (count, linear, factors) in sums.items():
@@ -158,7 +160,7 @@ class Reference:
         if self.settings.solver == "adagrad":
             self.bias_state += gradient**2
             gradient /= np.sqrt(self.bias_state)
-        self.bias -= self.settings.rate * gradient
+        self.bias -= self.settings.rate_bias * gradient
 
     # Rows in groups: the slopes of a group first, then its updates one after the other.
 

@@ -8,12 +8,6 @@ namespace factorec {
 enum class Loss : std::int8_t { squared, logistic };
 enum class Solver : std::int8_t { sgd, adagrad };
 
-struct StepSizes {
-  float linear = 0;
-  float factors = 0;
-  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
-};
-
 // Sums over rows, of scores taken before the rows' own updates.
 struct PassSums {
   double weight = 0;

@@ -2,6 +2,7 @@
 // threads. See training.cpp for the pass.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,7 +20,7 @@ struct TrainingOptions {
   Loss loss = Loss::logistic;
   Solver solver = Solver::adagrad;
   double rate_bias = 0.1;
-  StepSizes step;
+  float clip = std::numeric_limits<float>::infinity();  // entries of a gradient are clipped to +-clip
   double l2_bias = 0;
   std::int64_t batch_size = 1;
   bool shuffle = true;
@@ -40,13 +41,20 @@ struct BiasState {
   double accumulator = 1;
 };
 
+// Learning rate and L2 of each feature's linear weight and factors, (n_features,) each.
+struct FeatureSettings {
+  std::span<const float> rate_linear;
+  std::span<const float> rate_factors;
+  std::span<const float> l2_linear;
+  std::span<const float> l2_factors;
+};
+
 // Views of everything that fitting reads; the arrays must outlive the trainer.
 struct TrainingData {
   Rows rows;
   std::span<const float> target;
-  std::span<const float> weight;      // empty: all 1
-  std::span<const float> l2_linear;   // (n_features,)
-  std::span<const float> l2_factors;  // (n_features,)
+  std::span<const float> weight;  // empty: all 1
+  FeatureSettings features;
   std::vector<Field> grid_candidates;
   std::optional<NegativeSampler> negatives;
 };

@@ -9,8 +9,18 @@ namespace factorec {
 
 // The state of one feature is one row of a table, everything beside its factors:
 //   factors (padded with zeros to whole vectors) | linear weight | accumulator of the factors |
-//   accumulator of the linear weight | L2 of the factors | L2 of the linear weight | padding to 64 bytes
-enum StateOffset { kLinear = 0, kFactorsAccumulator, kLinearAccumulator, kFactorsL2, kLinearL2, kStateSize };
+//   accumulator of the linear weight | L2 of the factors | L2 of the linear weight | learning rate of the factors |
+//   learning rate of the linear weight | padding to 64 bytes
+enum StateOffset {
+  kLinear = 0,
+  kFactorsAccumulator,
+  kLinearAccumulator,
+  kFactorsL2,
+  kLinearL2,
+  kFactorsRate,
+  kLinearRate,
+  kStateSize
+};
 
 struct StateTable {
   float* data = nullptr;
@@ -28,7 +38,7 @@ struct PairRow {
 
 struct PairJob {
   StateTable table;
-  StepSizes step;
+  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
   float bias = 0;
   const PairRow* rows = nullptr;
   const float* weights = nullptr;  // of each row, or null: all 1
@@ -39,7 +49,7 @@ struct PairJob {
 // Up to 16 rows of any features. Entries of row r are [begin[r], begin[r + 1]).
 struct GroupJob {
   StateTable table;
-  StepSizes step;
+  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
   float bias = 0;
   std::int32_t n_rows = 0;
   const std::int32_t* begin = nullptr;
@@ -56,7 +66,6 @@ struct GroupJob {
 // One step of a feature from the sum of `count` row gradients.
 struct MergedStep {
   StateTable table;
-  StepSizes step;
   std::int64_t feature = 0;
   const float* gradient = nullptr;  // factors (padded), then linear
   float count = 0;

@@ -16,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
-from ._checks import check_fields, check_finite, check_settings, learning_rates, row_weights
+from ._checks import check_fields, check_finite, check_settings, row_weights
 from ._fitting import EvalRows, FitOptions, SolverState, run_epochs
 from ._problem import Problem
 from ._progress import OnEpoch, show_progress
+from ._rates import LearningRates
 from ._regularization import Regularization, total_weights
 from ._rows import RowArrays, as_csr
+from ._tuned import Tuned, tuned_by_field
 from ._weights import begin, expected_negatives, go_on, grown, returned
 from .parameters import FMParameters, Penalties
 from .training_set import TrainingSet
@@ -53,9 +55,11 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     """
 
     _loss = ""
-    # L2 of linear weights and factors where the parameter is None.
-    _tuned_l2: tuple[float, float]
-    _tuned_l2_negatives: tuple[float, float]
+    # Learning rate and L2 where the parameters are None: of the two id fields, and of every other field.
+    _tuned: Tuned
+    _tuned_side: Tuned
+    _tuned_negatives: Tuned
+    _tuned_side_negatives: Tuned
 
     parameters_: FMParameters
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
@@ -408,8 +412,12 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         on_epoch: OnEpoch | None = None,
     ) -> None:
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        l2_linear, l2_factors = self._l2(problem)
-        l2 = Regularization(l2_linear, l2_factors, self.l2_count_power, problem.rows, totals)
+        ids, side = self._tuned, self._tuned_side
+        if problem.negatives is not None:
+            ids, side = self._tuned_negatives, self._tuned_side_negatives
+        tuned = tuned_by_field(problem.rows, ids, side)
+        rates = LearningRates(self.learning_rate, problem.rows, tuned, ids)
+        l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals, tuned)
         before = self.parameters_ if going_on else None
         if before is None:
             start = self._start(problem.target, problem.weight, expected_negatives(problem))
@@ -434,7 +442,7 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
             options = FitOptions(
                 loss=self._loss,
                 solver=self.solver,
-                rates=learning_rates(self.learning_rate),
+                rates=rates,
                 l2_bias=self.l2_bias,
                 batch_size=self.batch_size,
                 shuffle=bool(self.shuffle),
@@ -469,14 +477,6 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         self.solver_state_ = state
         self.history_ = history
         self._set_range(low, high)
-
-    def _l2(self, problem: Problem) -> tuple[Any, Any]:
-        """Both L2 parameters, the tuned ones in the place of None."""
-        linear, factors = self._tuned_l2 if problem.negatives is None else self._tuned_l2_negatives
-        return (
-            linear if self.l2_linear is None else self.l2_linear,
-            factors if self.l2_factors is None else self.l2_factors,
-        )
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         return -np.inf, np.inf

@@ -18,7 +18,6 @@ __all__ = [
     "check_integer",
     "check_real",
     "check_settings",
-    "learning_rates",
     "row_weights",
 ]
 
@@ -85,16 +84,6 @@ def check_finite(name: str, target: npt.NDArray[Any]) -> None:
     bad = np.flatnonzero(~np.isfinite(target))
     if len(bad):
         raise DataError(f"{name}[{bad[0]}] is {target[bad[0]]}: targets are finite numbers")
-
-
-def learning_rates(value: Any) -> dict[str, float]:
-    """The rates of bias, linear weights and factors from a number or a dict of them."""
-    blocks = ("bias", "linear", "factors")
-    if isinstance(value, Mapping):
-        if set(value) != set(blocks):
-            raise DataError(f"learning_rate must name exactly {', '.join(blocks)}, got {sorted(value)}")
-        return {block: check_real(f"learning_rate[{block!r}]", value[block], low=0) for block in blocks}
-    return dict.fromkeys(blocks, check_real("learning_rate", value, low=0, above=True))
 
 
 def row_weights(sample_weight: Any, n_rows: int, name: str = "sample_weight") -> npt.NDArray[np.float32] | None:

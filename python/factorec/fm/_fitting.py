@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .. import _core
 from ..errors import DataError, DivergenceError
 from ._progress import OnEpoch
+from ._rates import LearningRates
 from ._rows import RowArrays
 
 __all__ = ["EvalRows", "FitOptions", "SolverState", "run_epochs"]
@@ -70,7 +71,7 @@ class FitOptions:
 
     loss: str
     solver: str
-    rates: dict[str, float]
+    rates: LearningRates
     l2_bias: float
     batch_size: int
     shuffle: bool
@@ -88,7 +89,7 @@ class FitOptions:
         return {
             "loss": self.loss,
             "solver": self.solver,
-            **{f"rate_{block}": rate for block, rate in self.rates.items()},
+            "rate_bias": self.rates.bias,
             "l2_bias": self.l2_bias,
             "clip": self.clip_gradient,
             "batch_size": min(self.batch_size, 2**62),
@@ -127,8 +128,7 @@ def run_epochs(
             rows.blocks,
             target,
             weight,
-            l2[0],
-            l2[1],
+            (options.rates.linear, options.rates.factors, *l2),
             rows.grid_candidates,
             negatives,
             options.core_options(state.seed),
@@ -152,10 +152,9 @@ def run_epochs(
     for epoch in range(state.n_epochs, state.n_epochs + options.n_epochs):
         sums = trainer.epoch(epoch)
         if not np.isfinite(sums["loss"]) or not trainer.finite():
-            shown = ", ".join(f"{block} {rate:g}" for block, rate in options.rates.items())
             raise DivergenceError(
                 f"training diverged in epoch {epoch + 1}: loss or parameters are not finite with learning rate "
-                f"({shown}); lower learning_rate, raise l2_factors and l2_linear, scale the features, or set "
+                f"({options.rates}); lower learning_rate, raise l2_factors and l2_linear, scale the features, or set "
                 "clip_gradient"
             )
         records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))

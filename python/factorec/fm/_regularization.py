@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from ..errors import DataError
 from ._rows import RowArrays
+from ._tuned import NO_FIELD, Tuned, by_field
 from .parameters import Penalties
 from .training_set import TrainingSet
 
@@ -51,27 +51,20 @@ class Regularization:
 
     def __init__(
         self,
-        l2_linear: float | Mapping[str, float],
-        l2_factors: float | Mapping[str, float],
+        l2_linear: float | Mapping[str, float] | None,
+        l2_factors: float | Mapping[str, float] | None,
         count_power: float,
         rows: RowArrays,
         totals: npt.NDArray[np.float64],
+        tuned: Mapping[str, Tuned],
     ) -> None:
         self.totals = totals
-        spans = rows.field_ranges or {"": (0, rows.n_features)}
-        self.fields = {
-            name: (
-                _of_field("l2_linear", l2_linear, name, spans),
-                _of_field("l2_factors", l2_factors, name, spans),
-            )
-            for name in spans
-        }
-        self.linear = np.zeros(rows.n_features, np.float32)
-        self.factors = np.zeros(rows.n_features, np.float32)
-        if not isinstance(l2_linear, Mapping):
-            self.linear[:] = l2_linear
-        if not isinstance(l2_factors, Mapping):
-            self.factors[:] = l2_factors
+        linear = by_field("l2_linear", l2_linear, {name: of.l2_linear for name, of in tuned.items()})
+        factors = by_field("l2_factors", l2_factors, {name: of.l2_factors for name, of in tuned.items()})
+        spans = rows.field_ranges or {NO_FIELD: (0, rows.n_features)}
+        self.fields = {name: (linear[name], factors[name]) for name in spans}
+        self.linear = np.full(rows.n_features, linear[NO_FIELD], np.float32)
+        self.factors = np.full(rows.n_features, factors[NO_FIELD], np.float32)
         for name, (start, stop) in spans.items():
             scale = _count_scale(totals[start:stop], count_power)
             self.linear[start:stop] = self.fields[name][0] * scale
@@ -88,17 +81,6 @@ class Regularization:
             self.totals * self.factors * target_scale,
             {name: (linear, factors * target_scale) for name, (linear, factors) in self.fields.items()},
         )
-
-
-def _of_field(parameter: str, value: Any, name: str, spans: Mapping[str, Any]) -> float:
-    if not isinstance(value, Mapping):
-        return float(value)
-    unknown = sorted(set(value) - set(spans))
-    if unknown or name not in value:
-        fields = ", ".join(sorted(n for n in spans if n)) or "none (pass field_ranges)"
-        wrong = f"names no field {unknown[0]!r}" if unknown else f"has no value for field {name!r}"
-        raise DataError(f"{parameter} {wrong}; the fields are: {fields}")
-    return float(value[name])
 
 
 def _count_scale(totals: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.float64]:

@@ -29,6 +29,10 @@ class RowArrays:
     # Field name -> (start, stop); empty: one field of all columns.
     field_ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    def grid(self) -> list[tuple[int, int]]:
+        """The two one-hot fields that the training grid spans, or none."""
+        return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates)
+
     @classmethod
     def of_matrix(cls, X: Any, field_ranges: dict[str, tuple[int, int]] | None = None) -> RowArrays:
         """A flat CSR matrix as one block."""

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import row_weights
+from ._tuned import Tuned
 
 __all__ = ["BaseFM", "FMClassifier", "FMRegressor"]
 
@@ -34,13 +35,15 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
     n_epochs : int
         Passes over the rows.
-    learning_rate : float or dict
-        One rate, or ``{"bias": ..., "linear": ..., "factors": ...}``.
+    learning_rate : float or dict of str to float, optional
+        One rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose linear weights and
+        factors both take theirs. What is not named, and None: 0.081.
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
-        Charged per row in which a feature occurs; a dict gives a value for each field. None: 0.003 and 0.048, or
-        0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature (see Notes).
+        Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.003
+        and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature (see
+        Notes).
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -98,8 +101,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "logistic"
-    _tuned_l2 = (0.003, 0.048)
-    _tuned_l2_negatives = (0.00062, 0.013)
+    _tuned = _tuned_side = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
+    _tuned_negatives = _tuned_side_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
     classes_: npt.NDArray[Any]
 
     def __init__(
@@ -108,7 +111,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         *,
         solver: str = "adagrad",
         n_epochs: int = 20,
-        learning_rate: float | Mapping[str, float] = 0.081,
+        learning_rate: float | Mapping[str, float] | None = None,
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
         l2_factors: float | Mapping[str, float] | None = None,
@@ -233,13 +236,14 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
     n_epochs : int
         Passes over the rows.
-    learning_rate : float or dict
-        One rate, or ``{"bias": ..., "linear": ..., "factors": ...}``, for the scaled target.
+    learning_rate : float or dict of str to float, optional
+        For the scaled target: one rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose
+        linear weights and factors both take theirs. What is not named, and None: 0.032.
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
-        Charged per row in which a feature occurs, in units of the scaled target; a dict gives a value for each field.
-        None: 0.049 and 0.083.
+        Charged per row in which a feature occurs, in units of the scaled target; a dict gives values by field. What
+        is not named, and None: 0.049 and 0.083.
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -286,7 +290,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "squared"
-    _tuned_l2 = (0.049, 0.083)
+    _tuned = _tuned_side = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
     target_range_: tuple[float, float]
 
     def __init__(
@@ -295,7 +299,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         *,
         solver: str = "adagrad",
         n_epochs: int = 50,
-        learning_rate: float | Mapping[str, float] = 0.032,
+        learning_rate: float | Mapping[str, float] | None = None,
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
         l2_factors: float | Mapping[str, float] | None = None,
