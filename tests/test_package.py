@@ -20,7 +20,7 @@ ROOT = Path(factorec.__file__).parent
 STAGES = {"encoding", "fm", "search", "explain"}
 LEAVES = {"metrics", "sinks", "formats", "_solve"}
 ANYONE_MAY_IMPORT = {"errors", "_threads", "_atomic", "_core"} | LEAVES
-PUBLIC = ("datasets", "encoding", "fm", "search", "explain", "metrics", "sinks", "formats")
+PUBLIC = ("datasets", "encoding", "fm", "search", "explain", "metrics", "model_selection", "sinks", "formats")
 TOP = {"cli", "service", "sagemaker"}
 
 
@@ -67,6 +67,8 @@ def test_imports_run_with_the_way_of_the_data(path):
         assert imported <= ANYONE_MAY_IMPORT
     elif own in LEAVES:
         assert imported <= {"errors", "_threads", "_atomic", "_core", "__version__"}
+    elif own == "model_selection":
+        assert imported <= {"encoding", "errors"}
     elif own not in TOP | {"__init__", "__main__"}:
         assert not imported & TOP
 

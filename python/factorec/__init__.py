@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from . import _core
 
 if TYPE_CHECKING:
-    from . import datasets, encoding, errors, explain, fm, formats, metrics, search, sinks
+    from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks
     from .encoding import Encoder
     from .errors import (
         DataError,
@@ -71,12 +71,24 @@ __all__ = [
     "influence",
     "load",
     "metrics",
+    "model_selection",
     "search",
     "sinks",
 ]
 
 # Imported on first use: `import factorec` alone must not wait for scipy and scikit-learn.
-_MODULES = {"datasets", "encoding", "errors", "explain", "fm", "formats", "metrics", "search", "sinks"}
+_MODULES = {
+    "datasets",
+    "encoding",
+    "errors",
+    "explain",
+    "fm",
+    "formats",
+    "metrics",
+    "model_selection",
+    "search",
+    "sinks",
+}
 _HOMES = {
     "DataError": "errors",
     "DatasetUnavailableError": "errors",

@@ -121,7 +121,7 @@ def test_evaluate_says_why_no_lists_are_judged(run, folder, tmp_path):
     run("train", folder / "train.csv", "-m", tmp_path / "m", "--task", "ratings", "--epochs", 1)
     code, out, err = run("evaluate", tmp_path / "m", folder / "test.csv")
     assert code == 0
-    assert "without --like-threshold" in " ".join((out + err).split())
+    assert "without like_threshold" in " ".join((out + err).split())
 
 
 def test_recommend(run, folder, model, tmp_path):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
@@ -60,23 +59,13 @@ def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
     """Print, and write as JSON, how a model does on held-out rows."""
     rec = load(model)
     judged = rec.evaluate(read_table(table, kinds_of(rec)), n=n)
-    if judged.points:
-        print_table(["metric", "model"], [[name, f"{value:.4f}"] for name, value in judged.points.items()])
-    if judged.ranking:
-        print_table(
-            ["metric", "model", "popularity"],
-            [[name, f"{value:.4f}", f"{judged.popularity[name]:.4f}"] for name, value in judged.ranking.items()],
-        )
-    lists = f"lists of {judged.n_users:,} users"
-    if not judged.ranking and rec.like_threshold is None and not is_classifier(rec.estimator_):
-        lists = "no lists judged: the model was trained without --like-threshold, so no rating counts as a like"
-    note(
-        f"{judged.n_rows:,} rows; {lists}; not known to the model: "
-        f"{judged.n_cold_users:,} users, {judged.n_cold_items:,} items"
-    )
+    for head, lines in judged.blocks():
+        print_table(head, lines)
+    note(f"{judged.n_rows:,} rows; new to the model: {judged.n_cold_users:,} users, {judged.n_cold_items:,} items")
+    for text in judged.notes:
+        note(text)
     if out is not None:
-        # JSON has no NaN: a metric that is not defined (AUC of one class) is null.
-        text = json.dumps(_without_nan(judged.to_dict()), indent=2, allow_nan=False)
+        text = json.dumps(judged.to_dict(), indent=2, allow_nan=False)
         with atomic_file(out) as file:
             file.write((text + "\n").encode())
 
@@ -145,9 +134,3 @@ def explain(model: Path, user_text: str, item_text: str | None, method: str, nou
     if out is not None:
         why.save(out)
         note(f"written to {out}")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(item) for name, item in value.items()}
-    return None if isinstance(value, float) and not np.isfinite(value) else value

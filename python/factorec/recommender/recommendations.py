@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, UnknownIdError
 from ..sinks import write_table
 
-__all__ = ["BACKENDS", "Recommendations"]
+__all__ = ["BACKENDS", "Recommendations", "as_table"]
 
 BACKENDS = ("pandas", "polars", "pyarrow", "dict")
 
@@ -160,19 +160,7 @@ class Recommendations:
         DataError
             If the backend is not one of these, or not installed.
         """
-        backend = self._backend if backend is None else backend
-        if backend not in BACKENDS:
-            raise DataError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
-        columns = self.to_columns()
-        if backend == "dict":
-            return columns
-        try:
-            return nw.from_dict(
-                {name: column.tolist() if column.dtype == object else column for name, column in columns.items()},
-                backend=cast(Any, backend),
-            ).to_native()
-        except ImportError:
-            raise DataError(f"{backend} is not installed; to_frame(backend='dict') needs nothing") from None
+        return as_table(self.to_columns(), self._backend if backend is None else backend)
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the lists to a ``.jsonl``, ``.csv`` or ``.parquet`` file, one row per recommended item."""
@@ -206,6 +194,21 @@ class Recommendations:
             ids = self.user_ids.tolist()
             self._rows = {user: row for row, user in zip(range(len(ids) - 1, -1, -1), reversed(ids), strict=True)}
         return self._rows
+
+
+def as_table(columns: Mapping[str, NDArray[Any]], backend: str) -> Any:
+    """Columns as a frame of `backend`; "dict": as they are, in a dict."""
+    if backend not in BACKENDS:
+        raise DataError(f"backend must be one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
+    if backend == "dict":
+        return dict(columns)
+    try:
+        return nw.from_dict(
+            {name: column.tolist() if column.dtype == object else column for name, column in columns.items()},
+            backend=cast(Any, backend),
+        ).to_native()
+    except ImportError:
+        raise DataError(f"{backend} is not installed; to_frame(backend='dict') needs nothing") from None
 
 
 def _take(values: NDArray[Any], positions: NDArray[np.int64]) -> NDArray[Any]:

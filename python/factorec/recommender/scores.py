@@ -11,7 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..explain import Explanation
 from . import explaining, fitting
-from .evaluation import Evaluation, evaluate
+from .evaluating import evaluate
+from .evaluation import Evaluation
+from .interactions import read_interactions
 
 __all__ = ["Scores"]
 
@@ -59,6 +61,26 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         predictions: NDArray[np.float64] = self.estimator_.predict(X)
         return predictions
 
+    def labels(self, table: Any) -> NDArray[np.float32]:
+        """What the estimator would learn of each row, to compare `predict` with.
+
+        Parameters
+        ----------
+        table : table
+            With the target column.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float32
+            1 for a like and 0 otherwise (classifier), or the target (regressor).
+
+        Raises
+        ------
+        DataError
+            If the target column is missing or holds values that cannot be used.
+        """
+        return read_interactions(table, fitting.check_columns(self), "table").label
+
     def explain(
         self, user: Any, item: Any, *, method: Literal["ridge", "paper"] = "ridge", noun: str = "item"
     ) -> Explanation:
@@ -89,22 +111,31 @@ class Scores(BaseEstimator):  # type: ignore[misc]
     def evaluate(self, table: Any, n: int = 10) -> Evaluation:
         """Compare predictions and top-n lists with held-out interactions.
 
-        Point metrics are over all rows. Ranking metrics are trec_eval's precision, recall, NDCG and MAP at n,
-        averaged over the users who have a relevant item in `table`: one with a like (classifier), or with a
-        target of at least `like_threshold` (regressor). Lists leave out what the user saw in `fit`; relevant items
-        that the model does not know count as missed.
+        The table of figures has, for all rows, for those of users whom the model knows and does not know (cold
+        users), and for those of items that it has not learned from (cold items):
+
+        - of single predictions, accuracy, log loss, F1 and AUC (classifier), or RMSE and MAE (regressor);
+        - of lists, trec_eval's precision, recall, MAP and NDCG at n, means over the users who have something
+          relevant in `table`: a like (classifier), or a target of at least `like_threshold` (regressor). Lists
+          leave out what the user saw in `fit`. Relevant items that the model does not know count as missed. New
+          items are ranked apart, among themselves.
+
+        Beside the model stand what it should beat: for single predictions the mean target of the item, of the
+        user and of all rows that the model learned from (with `negatives`: of all rows of the history), where
+        item and user means count five more rows at the mean of all; for lists, the same items for everyone: by
+        most likes (popularity) and by mean target. Users of whom the model knows nothing get the popular items.
 
         Parameters
         ----------
         table : table
             Interactions that were not given to `fit`.
         n : int
+            Length of the lists.
 
         Returns
         -------
         Evaluation
-            ``points``, ``ranking``, ``popularity`` (the same ranking metrics for the items with most likes),
-            and counts of users and of unknown ids.
+            Text when printed; ``to_frame()``, ``to_dict()``; ``points``, ``ranking`` and ``popularity`` of all rows.
 
         Raises
         ------

@@ -1,0 +1,238 @@
+"""From a fitted recommender and held-out interactions to an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.base import is_classifier
+
+from ..encoding import Vocabulary
+from ..encoding.tables import series
+from ..errors import DataError
+from ..fm import FMRegressor
+from ..metrics import classification_metrics, ranking_metrics, regression_metrics
+from .baselines import Means, rank_by
+from .evaluation import Evaluation, Group
+from .fitting import check_columns
+from .interactions import Interactions, read_interactions
+from .ranking import check_n
+
+if TYPE_CHECKING:
+    from .recommender import Recommender
+
+__all__ = ["evaluate"]
+
+Mask = NDArray[np.bool_]
+Ranking = dict[str, dict[str, NDArray[np.float64]]]  # by contender and metric, of each judged user
+
+
+def evaluate(rec: Recommender, table: Any, n: int) -> Evaluation:
+    """Compare a fitted recommender, and what it should beat, with a table of held-out interactions."""
+    n = check_n(n)
+    rows = read_interactions(table, check_columns(rec), "table")
+    if not len(rows):
+        raise DataError("table: there are no rows to evaluate")
+    users, items = _Side.read(rec, table, "user"), _Side.read(rec, table, "item")
+    relevant = _relevant(rec, rows)
+    means = None if rec.interactions_ is None or rec.target is None else Means(rec)
+    scores = _scores(rec, table, users, items, means)
+    known, cold_item = users.trained[users.index], ~items.trained[items.index]
+    masks = {"all": np.ones(len(rows), bool), "known users": known, "cold users": ~known, "cold items": cold_item}
+    lists = _lists(rec, users, items, relevant, n, means)
+    groups = {}
+    for name, mask in masks.items():
+        if mask.any():
+            points = {who: _points(rec, rows, values, mask) for who, values in scores.items()}
+            n_judged, ranking = lists.get(name, (0, {}))
+            groups[name] = Group(int(mask.sum()), n_judged, {who: p for who, p in points.items() if p}, ranking)
+    notes = _notes(rec, relevant, users)
+    n_cold_users, n_cold_items = (int((~side.trained).sum()) for side in (users, items))
+    return Evaluation(groups, n, n_cold_users, n_cold_items, notes, rec.backend_)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The users or the items of a table.
+
+    Attributes
+    ----------
+    index : ndarray of shape (n_rows,), int64
+        Of each row, among the distinct ids of the table: those that the model lacks count too.
+    position : ndarray of shape (n_ids,), int64
+        Where the model has each id, -1 where it does not.
+    trained : ndarray of shape (n_ids,), bool
+        Whether the model has learned from rows of that id.
+    """
+
+    index: NDArray[np.int64]
+    position: NDArray[np.int64]
+    trained: Mask
+
+    @classmethod
+    def read(cls, rec: Recommender, table: Any, kind: str) -> _Side:
+        name = rec.user if kind == "user" else rec.item
+        try:
+            own, index = Vocabulary.from_values(series(table, name), name=name)
+            known = rec.encoder_.users_ if kind == "user" else rec.encoder_.items_
+            position = known.index(own.ids)
+        except DataError as error:
+            raise DataError(f"table: {error}") from None
+        return cls(index, position, (position >= 0) & _is_trained(rec, kind)[position])
+
+    def positions(self) -> NDArray[np.int64]:
+        """Where the model has the id of each row."""
+        return self.position[self.index]
+
+
+def _is_trained(rec: Recommender, kind: str) -> Mask:
+    return np.ones(len(rec.encoder_.users_ if kind == "user" else rec.encoder_.items_), bool)
+
+
+def _relevant(rec: Recommender, rows: Interactions) -> Mask | None:
+    """Which rows are relevant; None where a regressor does not know what counts."""
+    if is_classifier(rec.estimator_):
+        return np.asarray(rows.label == 1)
+    if rec.like_threshold is None or rows.target is None:
+        return None
+    return np.asarray(rows.target >= rec.like_threshold)
+
+
+def _notes(rec: Recommender, relevant: Mask | None, users: _Side) -> tuple[str, ...]:
+    notes = []
+    if rec.negatives and rec.target is not None:
+        notes.append(
+            "the model's probabilities are of a like against items drawn at random (negatives): judge it by its lists"
+        )
+    if relevant is None:
+        notes.append("no lists are judged: without like_threshold no rating counts as relevant")
+    if rec.interactions_ is None:
+        notes.append("no means to compare with, and seen items are not left out: the model was saved without history")
+    n_unknown = int((users.position < 0).sum())
+    if relevant is not None and n_unknown:
+        notes.append(f"the model's lists for {n_unknown:,} users of whom it knows nothing are the popular items")
+    return tuple(notes)
+
+
+# Single predictions
+
+
+def _scores(
+    rec: Recommender, table: Any, users: _Side, items: _Side, means: Means | None
+) -> dict[str, NDArray[np.float64]]:
+    """Raw scores of all rows by contender."""
+    if rec.target is None:
+        return {}
+    scores = {"model": rec.estimator_.decision_function(rec.encoder_.transform(table))}
+    return scores if means is None else scores | means.scores(users.positions(), items.positions())
+
+
+def _points(rec: Recommender, rows: Interactions, scores: NDArray[np.float64], mask: Mask) -> dict[str, float]:
+    label, scores = rows.label[mask], scores[mask]
+    weight = None if rows.weight is None else rows.weight[mask]
+    if weight is not None and not weight.any():
+        return {}
+    if is_classifier(rec.estimator_):
+        return classification_metrics(label, scores, weight)
+    assert isinstance(rec.estimator_, FMRegressor)
+    return regression_metrics(label, np.clip(scores, *rec.estimator_.target_range_), weight)
+
+
+# Lists
+
+
+def _lists(
+    rec: Recommender, users: _Side, items: _Side, relevant: Mask | None, n: int, means: Means | None
+) -> dict[str, tuple[int, dict[str, dict[str, float]]]]:
+    """Number of judged users, and metrics by contender, of each group."""
+    if relevant is None:
+        return {}
+    trained = _is_trained(rec, "item")
+    others = {"popularity": rec.popularity_}
+    if means is not None and means.tells_apart:
+        others["item mean"] = means.items
+    asked, ranking = _rank(rec, users, items, relevant, n, trained, others)
+    known = users.trained[asked]
+    # New items are ranked among themselves, by their features; popularity and means have nothing to say of them.
+    cold = relevant & ~items.trained[items.index]
+    new_asked, new_ranking = _rank(rec, users, items, cold, n, ~trained, {})
+    return {
+        "all": _averaged(np.ones(len(asked), bool), ranking),
+        "known users": _averaged(known, ranking),
+        "cold users": _averaged(~known, ranking),
+        "cold items": _averaged(np.ones(len(new_asked), bool), new_ranking),
+    }
+
+
+def _rank(
+    rec: Recommender,
+    users: _Side,
+    items: _Side,
+    relevant: Mask,
+    n: int,
+    candidates: Mask,
+    others: Mapping[str, NDArray[Any]],
+) -> tuple[NDArray[np.int64], Ranking]:
+    """Rank the candidates for each user who has something relevant that was not seen.
+
+    Parameters
+    ----------
+    candidates : ndarray of shape (n_items,), bool
+    others : dict of str to ndarray of shape (n_items,)
+        Contenders that rank items by a value of each, the same for all users.
+
+    Returns
+    -------
+    asked : ndarray of shape (n_users,), int64
+        Those users, among the ids of the table.
+    ranking : dict
+        By contender and metric, an array of shape (n_users,).
+    """
+    asked, truth = _truth(rec, users, items, relevant)
+    exclude = None
+    if rec.interactions_ is not None:
+        exclude = rec.interactions_.seen(len(candidates), users.position[asked])
+        seen = exclude.copy()
+        seen.resize(truth.shape)
+        truth = truth - truth.multiply(seen > 0)  # what was seen is not recommended, so not missed either
+        truth.eliminate_zeros()
+    judged = np.flatnonzero(np.diff(truth.indptr))
+    asked, truth = asked[judged], truth[judged]
+    if not len(asked) or not candidates.any():
+        return asked[:0], {}
+    filters: dict[str, Any] = {"exclude": None if exclude is None else exclude[judged], "items": candidates}
+    lists = {"model": rec._ranker().top(users.position[asked], n, **filters)[0]}
+    for who, values in others.items():
+        lists[who] = rank_by(values, len(asked), n, n_jobs=rec.estimator_.n_jobs, **filters)
+    if "popularity" in lists:
+        # Of a user without features the model knows no more than which items are popular.
+        unknown = users.position[asked] < 0
+        lists["model"][unknown] = lists["popularity"][unknown]
+    return asked, {who: ranking_metrics(ids, truth, n, average=False) for who, ids in lists.items()}
+
+
+def _truth(rec: Recommender, users: _Side, items: _Side, relevant: Mask) -> tuple[NDArray[np.int64], csr_matrix]:
+    """Users with relevant items, and those items by position; ones that the model lacks have columns at the end."""
+    n_known = len(rec.encoder_.items_)
+    lacking = items.position < 0
+    column = np.where(lacking, n_known + np.cumsum(lacking) - 1, items.position)
+    asked, row = np.unique(users.index[relevant], return_inverse=True)
+    ones = np.ones(len(row), np.float32)
+    shape = (len(asked), n_known + int(lacking.sum()))
+    truth = csr_matrix((ones, (row, column[items.index[relevant]])), shape=shape)
+    truth.data[:] = 1  # of an item that stands in several rows
+    return asked, truth
+
+
+def _averaged(kept: Mask, ranking: Ranking) -> tuple[int, dict[str, dict[str, float]]]:
+    """Number of users kept, and means over them."""
+    if not kept.any() or not ranking:
+        return 0, {}
+    return int(kept.sum()), {
+        who: {metric: float(values[kept].mean()) for metric, values in figures.items()}
+        for who, figures in ranking.items()
+    }
