@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         NotFittedError,
         UnknownIdError,
     )
-    from .explain import Explanation, influence
+    from .explain import Explanation, ScoreParts, decompose, influence
     from .fm import FMClassifier, FMParameters, FMRegressor
     from .recommender import Evaluation, Recommendations, Recommender, load
     from .search import ItemIndex, SearchResult
@@ -60,9 +60,11 @@ __all__ = [
     "NotFittedError",
     "Recommendations",
     "Recommender",
+    "ScoreParts",
     "SearchResult",
     "UnknownIdError",
     "datasets",
+    "decompose",
     "encoding",
     "errors",
     "explain",
@@ -105,8 +107,10 @@ _HOMES = {
     "NotFittedError": "errors",
     "Recommendations": "recommender",
     "Recommender": "recommender",
+    "ScoreParts": "explain",
     "SearchResult": "search",
     "UnknownIdError": "errors",
+    "decompose": "explain",
     "influence": "explain",
     "load": "recommender",
 }

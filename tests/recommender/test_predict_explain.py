@@ -90,7 +90,20 @@ def test_what_cannot_be_explained_says_why(likes, negatives, train):
         likes.explain(user, 5)
     with pytest.raises(DataError, match="method"):
         likes.explain(user, item, method="shap")
-    hater = {"user_id": np.append(train["user_id"], 1), "item_id": np.append(train["item_id"], item)}
-    rec = MODELS["negatives"]().fit({**hater, "rating": np.append(train["rating"], 1)})
-    with pytest.raises(DataError, match="user 1 has no rows that the model learned from"):
-        rec.explain(1, item)
+
+
+def test_a_user_from_whom_nothing_was_learned_gets_the_parts_and_the_reason(train):
+    item = train["item_id"][0]
+    extra = {"user_id": [1, 2], "item_id": [item, item], "rating": [1, 5]}
+    rec = MODELS["negatives"]().fit({name: np.append(train[name], extra[name]) for name in train})
+    for user, reason in (
+        (1, "learned from nothing that this user did"),
+        (2, "all that the model learned from this user"),
+    ):
+        why = rec.explain(user, item)
+        assert reason in why.unexplained
+        assert reason in repr(why)
+        assert reason in why.to_html()
+        assert len(why.contributions) == 0
+        assert why.parts.score == why.score == why.resolved_score == why.rest
+        assert why.score == pytest.approx(rec.decision_function({"user_id": [user], "item_id": [item]})[0], rel=1e-5)

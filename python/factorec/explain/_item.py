@@ -13,6 +13,7 @@ from ..errors import DataError
 from ._resolve import Method, UserProblem, paper_influence, resolve, rows_with_background
 from ._rows import Array, Parameters, as_rows
 from .explanation import Explanation
+from .score_parts import ScoreParts
 
 __all__ = ["explain_item"]
 
@@ -40,6 +41,7 @@ def explain_item(
     background_weight: Any = 1.0,
     noun: str = "item",
     backend: str | None = None,
+    parts: ScoreParts | None = None,
 ) -> Explanation:
     """Explain one score of one user.
 
@@ -62,8 +64,8 @@ def explain_item(
         The row whose score is to be explained.
     item_id : object
         The item of that row.
-    user_id, title, noun, backend
-        As in `Explanation`.
+    user_id, title, noun, backend, parts
+        As in `Explanation`; `parts` of `x_wanted`, by `decompose`.
     rated_ids : array-like of shape (n_rated,)
         The item of each rated row. Rows of `item_id` itself are left out; repeated rows of one item sum to
         one line.
@@ -172,7 +174,7 @@ def explain_item(
         item_ids=ids[first],
         influence=summed(J[:n]),
         impact=summed(impact[:n]),
-        score=float(wanted.rest[0] + wanted.slope[0] @ problem.start),
+        score=float(wanted.rest[0] + wanted.slope[0] @ problem.start) if parts is None else parts.score,
         ratings=shown_ratings,
         titles=None if shown_titles is None else shown_titles[kept][first],
         title=title,
@@ -181,6 +183,7 @@ def explain_item(
         left_out=left_out,
         noun=noun,
         backend=backend,
+        parts=parts,
         **result,
     )
 

@@ -32,6 +32,7 @@ class Part(NamedTuple):
 
     value: float
     words: str
+    short: str
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -80,11 +81,11 @@ def probability(log_odds: float) -> float:
     return 1.0 / (1.0 + small) if log_odds >= 0 else small / (1.0 + small)
 
 
-def unit(why: Explanation) -> str:
-    """Name what scores and impacts are measured in."""
+def unit(why: Explanation, *, score: bool = False) -> str:
+    """Name what impacts (or the score of the model) are measured in."""
     if why.loss == "squared":
         return "rating points"
-    return "label: 0 dislike, 1 like" if why.method == "paper" else "log-odds"
+    return "label: 0 dislike, 1 like" if why.method == "paper" and not score else "log-odds"
 
 
 def _score(why: Explanation, value: float) -> str:
@@ -100,6 +101,8 @@ def _plain(value: float) -> str:
 def scores(why: Explanation) -> list[tuple[str, str]]:
     """Each score by name, as text."""
     lines = [("score of the model", _score(why, why.score))]
+    if why.unexplained:
+        return lines
     if why.method == "paper":
         lines.append(("least squares from the ratings", f"{_plain(why.resolved_score)} ({unit(why)})"))
         lines.append(("rank, condition number", f"{why.rank}, {why.condition:.3g}"))
@@ -110,22 +113,24 @@ def scores(why: Explanation) -> list[tuple[str, str]]:
 
 def parts(why: Explanation) -> list[Part]:
     """List the summands of the re-solved score, ratings by sign."""
-    lines = []
+    lines: list[Part] = []
     if why.method != "paper":
         own = f"general level, this user's own, this {why.noun}'s own"
-        lines.append(Part(why.rest, f"without the ratings: {own}"))
+        lines.append(Part(why.rest, f"without the ratings: {own}", "without them"))
     for word, chosen in (("for", why.impact > 0), ("against", why.impact < 0)):
         some = f"{np.count_nonzero(chosen):,} of the {count(why, len(why.impact))} rated"
-        lines.append(Part(float(why.impact[chosen].sum()), f"{some} speak {word} it"))
+        lines.append(Part(float(why.impact[chosen].sum()), f"{some} speak {word} it", f"{word} it"))
     if why.background is not None:
-        lines.append(Part(why.background, f"{why.noun}s not rated, all together"))
+        lines.append(Part(why.background, f"{why.noun}s not rated, all together", f"by {why.noun}s not rated"))
     if why.prior is not None:
-        lines.append(Part(why.prior, "what is assumed of any user (prior mean)"))
+        lines.append(Part(why.prior, "what is assumed of any user (prior mean)", "prior mean"))
     return lines
 
 
 def legend(why: Explanation) -> str:
-    """Say what the two columns mean."""
+    """Say what the two columns mean, or why there are none."""
+    if why.unexplained:
+        return f"No {why.noun} rated explains this score: {why.unexplained}."
     change = "were a like instead of a dislike" if why.loss == "logistic" else "were one point higher"
     text = (
         f"Impact: how much of the score comes from the rating of that {why.noun}. "

@@ -17,6 +17,8 @@ from ._rows import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .score_parts import ScoreParts
+
 __all__ = ["Explanation"]
 
 
@@ -28,7 +30,7 @@ class Explanation:
 
     ``resolved_score = rest + sum(impact) + background + prior``
 
-    holds exactly (the last two only where they are not None).
+    holds exactly (the last two only where they are not None). `parts` are another split, of ``score`` itself.
 
     Parameters
     ----------
@@ -67,6 +69,11 @@ class Explanation:
         What items are called in text: "film".
     backend : str, optional
         Kind of table that `to_frame` gives by default: "pandas", "polars" or "pyarrow".
+    parts : ScoreParts, optional
+        The score by bias, fields and pairs of fields; they sum to ``score`` exactly.
+    unexplained : str, optional
+        Why no rating explains the score, of a user who has given none, say: then there are no contributions, and
+        ``resolved_score`` is what is left without them.
 
     Attributes
     ----------
@@ -117,8 +124,12 @@ class Explanation:
     left_out: bool = False
     noun: str = "item"
     backend: str | None = None
+    parts: ScoreParts | None = None
+    unexplained: str | None = None
 
     def __post_init__(self) -> None:
+        if self.parts is not None and not np.array_equal(self.parts.score, self.score):
+            raise DataError(f"parts sum to {self.parts.score}, not to the score {self.score}")
         impact = np.asarray(self.impact, dtype=np.float64)
         order = np.argsort(-np.abs(impact), kind="stable")
         for name in ("item_ids", "influence", "impact", "ratings", "titles"):
@@ -175,18 +186,21 @@ class Explanation:
         return make_frame(self._columns(), backend or self.backend)
 
     def plot(self, ax: Axes | None = None, n: int = 20, value: str = "impact") -> Axes:
-        """Draw the `n` largest contributions as horizontal bars (needs matplotlib).
+        """Draw the `n` largest contributions as horizontal bars, beside the parts of the score (needs matplotlib).
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure, large enough for every title, by default.
+            Where to draw the contributions alone (``parts.plot(ax)`` draws the parts); by default a new figure, large
+            enough for every title, with both.
         n : int
+            How many bars; of the parts, too.
         value : {"impact", "influence"}
 
         Returns
         -------
         matplotlib Axes
+            Of the contributions; those of the parts are before it in ``ax.figure.axes``.
         """
         from ._plot import plot
 
@@ -200,7 +214,7 @@ class Explanation:
         standalone : bool
             One page that needs nothing else, instead of a fragment.
         n : int
-            How many of the largest contributions to draw.
+            How many of the largest contributions and of the largest parts to draw.
 
         Returns
         -------
@@ -217,7 +231,7 @@ class Explanation:
         ----------
         path : path
         n : int
-            How many of the largest contributions to draw.
+            How many of the largest contributions and of the largest parts to draw.
         value : {"impact", "influence"}
             What the bars of a plot show.
 

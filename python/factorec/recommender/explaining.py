@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from ..errors import DataError
-from ..explain import Explanation, explain_item
+from ..explain import Explanation, decompose, explain_item
 from .interactions import id_positions
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ __all__ = ["explain"]
 
 def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "paper"], noun: str) -> Explanation:
     """Explain the score of one item for one user by what the model learned from that user."""
+    if method not in ("ridge", "paper"):
+        raise DataError(f"method must be 'ridge' or 'paper', got {method!r}")
     if rec.interactions_ is None:
         raise DataError("this model was saved without its users' history, which is what explains a score")
     users, items = rec.encoder_.users_, rec.encoder_.items_
@@ -29,9 +31,20 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
     history = rec.interactions_
     own = history.rows_of(u)
     rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
-    user_id, item_id = users.ids[[u]].tolist()[0], items.ids[[i]].tolist()[0]
-    if not len(rows):
-        raise DataError(f"user {user_id!r} has no rows that the model learned from: nothing explains the score")
+    p = rec.estimator_.parameters_
+    wanted = _rows(rec, u, np.array([i]))
+    shown: dict[str, Any] = {
+        "user_id": users.ids[[u]].tolist()[0],
+        "item_id": items.ids[[i]].tolist()[0],
+        "title": None if rec.titles_ is None else str(rec.titles_[i]),
+        "parts": decompose(p, wanted, rec.encoder_.field_ranges_)[0],
+        "method": method,
+        "loss": "logistic" if is_classifier(rec.estimator_) else "squared",
+        "noun": noun,
+        "backend": rec.backend_,
+    }
+    if reason := _nothing_to_go_by(p, history.items[rows], i, noun):
+        return _by_parts_alone(reason, shown)
     rated = history.items[rows]
     weight = history.weight[rows].astype(np.float64)
     background: dict[str, Any] = {}
@@ -43,23 +56,42 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
             background["X_background"] = _rows(rec, u, positions)
             background["background_weight"] = rec.negatives * weight.sum() / len(positions)
     return explain_item(
-        rec.estimator_.parameters_,
+        p,
         _rows(rec, u, rated),
         history.label[rows],
-        _rows(rec, u, np.array([i])),
+        wanted,
         feature=int(rec.user_rows_.indices[rec.user_rows_.indptr[u]]),
         rated_ids=items.ids[rated],
-        item_id=item_id,
-        user_id=user_id,
         ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
-        title=None if rec.titles_ is None else str(rec.titles_[i]),
         sample_weight=weight,
-        loss="logistic" if is_classifier(rec.estimator_) else "squared",
-        method=method,
-        noun=noun,
-        backend=rec.backend_,
+        **shown,
         **background,
+    )
+
+
+def _nothing_to_go_by(p: Any, rated: Any, item: int, noun: str) -> str:
+    """Why none of a user's rows explains a score; "" if some do."""
+    if not p.n_factors:
+        return "the model has no factors (n_factors=0), so no rating influences another score"
+    if not len(rated):
+        return "the model learned from nothing that this user did"
+    if (rated == item).all():
+        return f"this {noun} is all that the model learned from this user"
+    return ""
+
+
+def _by_parts_alone(reason: str, shown: dict[str, Any]) -> Explanation:
+    score, none = shown["parts"].score, np.empty(0)
+    return Explanation(
+        item_ids=none,
+        influence=none,
+        impact=none,
+        rest=score,
+        score=score,
+        resolved_score=score,
+        unexplained=reason,
+        **shown,
     )
 
 

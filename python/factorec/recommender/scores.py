@@ -84,7 +84,11 @@ class Scores(BaseEstimator):  # type: ignore[misc]
     def explain(
         self, user: Any, item: Any, *, method: Literal["ridge", "paper"] = "ridge", noun: str = "item"
     ) -> Explanation:
-        """Say which of the user's own interactions account for the score of an item, and by how much.
+        """Say what the score of an item is made of, and which of the user's own interactions account for it.
+
+        ``parts`` of the result split the score of the model into bias, fields and pairs of fields; the contributions
+        say how much of the (re-solved) score comes from each rating. A user from whom the model learned nothing has
+        parts, but no contributions; ``unexplained`` says why.
 
         Parameters
         ----------
@@ -103,7 +107,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         UnknownIdError
             If the model does not know the user or the item.
         DataError
-            If the user has nothing that the model learned from, or the history was not saved.
+            If the history was not saved.
         """
         check_is_fitted(self)
         return explaining.explain(self, user, item, method, noun)
