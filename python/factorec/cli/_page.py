@@ -21,7 +21,7 @@ _PAGE = """<!DOCTYPE html>
 <style>
 :root{{--ink:#1f2933;--faint:#66727f;--line:#e4e7eb;--page:#fff}}
 @media (prefers-color-scheme:dark){{:root{{--ink:#e6e9ed;--faint:#9aa5b1;--line:#39424e;--page:#1b2026}}}}
-body{{margin:2em auto;max-width:64em;padding:0 1em;color:var(--ink);background:var(--page);
+body{{margin:2em auto;max-width:86em;padding:0 1em;color:var(--ink);background:var(--page);
  font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}}
 h1{{font-size:1.7em;margin:0 .82em .2em}} h2{{font-size:1.15em;margin:0}}
 header p,.intro p{{color:var(--faint);margin:.3em 0}}

@@ -73,12 +73,8 @@ def _figure_of(fig: Figure, why: Explanation, n: int, value: str) -> Axes:
         caption = "from the bias, by each field and each pair of fields, to the score"
         panels.append(_Panel(words, caption, False, lambda ax, inches: draw_parts(ax, of, n, measure, inches)))
     if not why.unexplained or not panels:
-        words = f"Which {why.noun}s rated it comes from" if panels else ""
-        panels.append(
-            _Panel(
-                words, _sum(why), why.ratings is not None, lambda ax, inches: draw_ratings(ax, why, n, value, inches)
-            )
-        )
+        words, headed = f"Which rated {clean(why.noun)}s it comes from", why.ratings is not None
+        panels.append(_Panel(words, _sum(why), headed, lambda ax, inches: draw_ratings(ax, why, n, value, inches)))
     return _fill(fig, [(headline(why), _HEAD), (_subtitle(why, n), _SUB)], panels)
 
 

@@ -59,6 +59,10 @@ def steps(parts: ScoreParts, n: int) -> list[Step]:
 
 
 def hidden(parts: ScoreParts) -> str:
-    """Say how many parts have no line because they are zero; "" if none."""
-    zero = int(np.count_nonzero(parts.values[1:] == 0))
+    """Say how many parts have no line because they are zero; "" if none.
+
+    A field paired with itself does not count: with one feature in it, there is no pair.
+    """
+    zero = sum(value == 0 for value in parts.linear.values())
+    zero += sum(value == 0 for (a, b), value in parts.pairwise.items() if a != b)
     return f"Not shown: {zero:,} {'part that is' if zero == 1 else 'parts that are'} zero." if zero else ""

@@ -72,7 +72,7 @@ def decompose(
               +0.300  item_id × genres
               +0.100  user_id × genres
               −0.020  genres × genres
-    Not shown: 3 parts that are zero.
+    Not shown: 1 part that is zero.
     >>> import math
     >>> parts.score == math.fsum(parts.values)
     True

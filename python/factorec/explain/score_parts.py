@@ -86,7 +86,6 @@ class ScoreParts:
       linear  −0.200  item_id
               +0.100  user_id
     pairwise  +0.400  user_id × item_id
-    Not shown: 2 parts that are zero.
     """
 
     fields: tuple[str, ...]
