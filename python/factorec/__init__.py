@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks
     from .encoding import Encoder
     from .errors import (
+        DatabaseError,
         DataError,
         DatasetUnavailableError,
         DivergenceError,
@@ -46,6 +47,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DataError",
+    "DatabaseError",
     "DatasetUnavailableError",
     "DivergenceError",
     "Encoder",
@@ -93,6 +95,7 @@ _MODULES = {
 }
 _HOMES = {
     "DataError": "errors",
+    "DatabaseError": "errors",
     "DatasetUnavailableError": "errors",
     "DivergenceError": "errors",
     "Encoder": "encoding",

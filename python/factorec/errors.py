@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 __all__ = [
     "DataError",
+    "DatabaseError",
     "DatasetUnavailableError",
     "DivergenceError",
     "FactorecError",
@@ -86,3 +87,7 @@ class FormatError(FactorecError, ValueError):
 
 class DatasetUnavailableError(FactorecError, OSError):
     """A dataset that could not be had; the message lists what was tried and how to give a path."""
+
+
+class DatabaseError(FactorecError, OSError):
+    """A database that cannot be reached or written; the message names it, without a password."""

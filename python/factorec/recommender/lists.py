@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -10,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import DataError
-from ..sinks import open_sink
+from ..sinks import Sink, is_database, open_sink
 from .ranking import Ranker, Request
 from .recommendations import Recommendations
 
@@ -47,9 +48,9 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         exclude_seen: bool = True,
         cold_items: bool = False,
         unknown: Literal["raise", "popular"] = "raise",
-        out: str | PathLike[str],
+        out: str | PathLike[str] | Sink,
         batch_size: int | None = None,
-    ) -> Path: ...
+    ) -> Path | None: ...
     def recommend(
         self,
         users: Any = None,
@@ -61,9 +62,9 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         exclude_seen: bool = True,
         cold_items: bool = False,
         unknown: Literal["raise", "popular"] = "raise",
-        out: str | PathLike[str] | None = None,
+        out: str | PathLike[str] | Sink | None = None,
         batch_size: int | None = None,
-    ) -> Recommendations | Path:
+    ) -> Recommendations | Path | None:
         """Find the best n items of every user, exactly.
 
         Candidates are the items of the table given to `fit`. Scores are those of `decision_function`; equal
@@ -88,15 +89,17 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         unknown : {"raise", "popular"}
             Users that the model does not know are an error, or get the items with most likes (still with the raw
             score of the model, so these lists are not sorted by score; ``popular`` of the result marks them).
-        out : path, optional
-            Stream the lists to a ``.jsonl``, ``.csv`` or ``.parquet`` file in bounded memory.
+        out : path, URI or Sink, optional
+            Stream the lists in bounded memory to a ``.jsonl``, ``.csv`` or ``.parquet`` file, to
+            ``sqlite:///path.db``, to ``postgresql://…``, or, for the options of `factorec.sinks.open_sink`, to what
+            that function opened.
         batch_size : int, optional
             How many users at a time; any value gives the same result.
 
         Returns
         -------
-        Recommendations, or Path
-            The path if `out` is given.
+        Recommendations, Path or None
+            The path if `out` is one, None if it is a database or a sink.
 
         Raises
         ------
@@ -113,10 +116,10 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         batches = request.batches(batch_size)
         if out is None:
             return request.collect(batches)
-        with open_sink(out) as sink:
+        with nullcontext(out) if isinstance(out, Sink) else open_sink(out) as sink:
             for batch in batches:
                 sink.write(batch.to_columns())
-        return Path(out)
+        return None if isinstance(out, Sink) or is_database(out) else Path(out)
 
     def similar_items(self, item: Any, n: int = 10) -> Recommendations:
         """Find the items whose vectors point the same way (cosine), best first.

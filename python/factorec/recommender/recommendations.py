@@ -162,9 +162,17 @@ class Recommendations:
         """
         return as_table(self.to_columns(), self._backend if backend is None else backend)
 
-    def write(self, path: str | PathLike[str]) -> None:
-        """Write the lists to a ``.jsonl``, ``.csv`` or ``.parquet`` file, one row per recommended item."""
-        write_table(self.to_columns(), path)
+    def write(self, target: str | PathLike[str], **options: Any) -> None:
+        """Write the lists to a file or a database, one row per recommended item.
+
+        Parameters
+        ----------
+        target : path-like, or URI
+            A ``.jsonl``, ``.csv`` or ``.parquet`` file, ``sqlite:///path.db`` or ``postgresql://…``.
+        **options
+            ``table``, ``mode``, ``model`` and others: see `factorec.sinks.open_sink`.
+        """
+        write_table(self.to_columns(), target, **options)
 
     def __repr__(self) -> str:
         shown_users, shown_items = (1, 10) if len(self) == 1 else (3, 3)

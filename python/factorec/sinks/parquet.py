@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import Any, BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
-from ..errors import DataError
+from ._arrow import ROWS, ArrowTables, import_pyarrow
 from .columns import Columns
 
-__all__ = ["ParquetWriter", "import_pyarrow"]
-
-# Rows that are collected before they are written: small row groups make files large and slow to read.
-_ROW_GROUP = 1 << 17
+__all__ = ["ParquetWriter", "import_parquet"]
 
 
-def import_pyarrow() -> Any:
-    """Import pyarrow, or say how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError("writing .parquet needs pyarrow: pip install 'factorec[cli]'") from None
+def import_parquet() -> Any:
+    """Import pyarrow with its Parquet part, or say how to get it."""
+    pyarrow = import_pyarrow("writing .parquet", "cli")
+    importlib.import_module("pyarrow.parquet")
     return pyarrow
 
 
@@ -31,29 +23,20 @@ class ParquetWriter:
     """Row groups of a bounded number of rows. The first rows decide the types of the columns."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._pyarrow = import_pyarrow()
+        self._pyarrow = import_parquet()
         self._file = file
         self._writer: Any = None
-        self._schema: Any = None
-        self._pending: list[Any] = []
-        self._n_pending = 0
+        self._tables = ArrowTables(self._pyarrow, "Parquet")
 
     def write(self, columns: Columns) -> None:
         """Keep the rows; write all that are kept once they fill a row group."""
-        types = [None] * len(columns) if self._schema is None else self._schema.types
-        arrays = [self._convert(name, array, t) for (name, array), t in zip(columns.items(), types, strict=True)]
-        table = self._pyarrow.Table.from_arrays(arrays, names=list(columns))
-        self._schema = table.schema
-        self._pending.append(table)
-        self._n_pending += table.num_rows
-        if self._n_pending >= _ROW_GROUP:
-            self._flush()
+        self._write(self._tables.add(columns))
 
     def close(self) -> None:
         """Write the last row group and the footer."""
-        if self._schema is None:
-            self._schema = self._pyarrow.schema([])
-        self._flush()
+        self._write(self._tables.take())
+        if self._writer is None:
+            self._open()
         self._writer.close()
 
     def abandon(self) -> None:
@@ -62,23 +45,13 @@ class ParquetWriter:
             with contextlib.suppress(Exception):
                 self._writer.close()
 
-    def _flush(self) -> None:
+    def _write(self, table: Any) -> None:
+        if table is None:
+            return
         if self._writer is None:
-            self._writer = self._pyarrow.parquet.ParquetWriter(self._file, self._schema)
-        if self._n_pending:
-            self._writer.write_table(self._pyarrow.concat_tables(self._pending), row_group_size=_ROW_GROUP)
-        self._pending, self._n_pending = [], 0
+            self._open()
+        self._writer.write_table(table, row_group_size=ROWS)
 
-    def _convert(self, name: str, array: npt.NDArray[Any], expected: Any) -> Any:
-        pa = self._pyarrow
-        if array.dtype.kind == "f":
-            # Parquet has no half precision in the versions of pyarrow that we accept, and no extended one.
-            array = array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64, copy=False)
-        try:
-            # As tables come from pandas, a NaN among objects is a missing value.
-            values = pa.array(array.tolist(), from_pandas=True) if array.dtype.kind in "OU" else pa.array(array)
-            if pa.types.is_null(values.type) and expected is None:
-                expected = pa.string()  # nothing but None so far: most likely text
-            return values if expected is None or values.type == expected else values.cast(expected)
-        except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
-            raise DataError(f"column {name!r} cannot be written to Parquet: {error}") from None
+    def _open(self) -> None:
+        schema = self._tables.schema or self._pyarrow.schema([])
+        self._writer = self._pyarrow.parquet.ParquetWriter(self._file, schema)

@@ -6,21 +6,25 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy.typing as npt
 
 from .._atomic import atomic_file
 from ..errors import DataError
 from .columns import Columns, check_columns
-from .parquet import ParquetWriter, import_pyarrow
+from .parquet import ParquetWriter, import_parquet
+from .postgresql import PostgresqlDatabase
+from .sql import Database, SqlWriter, TableOptions
+from .sqlite import SqliteDatabase
 from .text import CsvWriter, JsonLinesWriter
+from .uri import DatabaseAddress, is_database
 
 __all__ = ["SUFFIXES", "Sink", "open_sink", "write_table"]
 
 
 class Writer(Protocol):
-    """What a format must offer; checked columns of equal length come in, bytes go into a file."""
+    """What a format must offer; checked columns of equal length come in, and go into a file or a database."""
 
     def write(self, columns: Columns) -> None:
         """Write the rows, or keep a bounded number of them."""
@@ -38,6 +42,11 @@ _WRITERS: dict[str, Callable[[BinaryIO], Writer]] = {
     ".parquet": ParquetWriter,
 }
 
+_DATABASES: dict[str, Callable[[DatabaseAddress, TableOptions], Database]] = {
+    "sqlite": SqliteDatabase,
+    "postgresql": PostgresqlDatabase,
+}
+
 #: The file name endings that can be written.
 SUFFIXES = tuple(_WRITERS)
 
@@ -49,6 +58,8 @@ class Sink:
     ----------
     writer : Writer
         What knows the format.
+    titles : bool
+        False leaves out a column ``title``.
 
     Examples
     --------
@@ -63,8 +74,9 @@ class Sink:
     ['user_id,item_id', '1,7', '1,9', '2,7']
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, *, titles: bool = True) -> None:
         self._writer = writer
+        self._titles = titles
         self._names: tuple[str, ...] | None = None
 
     def write(self, columns: Mapping[str, npt.ArrayLike]) -> None:
@@ -81,6 +93,8 @@ class Sink:
         DataError
             Naming the column, and where it applies the row, that cannot be written.
         """
+        if not self._titles:
+            columns = {name: values for name, values in columns.items() if name != "title"}
         checked = check_columns(columns)
         names = tuple(checked)
         if self._names is None:
@@ -91,16 +105,24 @@ class Sink:
 
 
 @contextlib.contextmanager
-def open_sink(path: str | os.PathLike[str]) -> Iterator[Sink]:
-    r"""Open a table file to be written piece by piece, in bounded memory.
+def open_sink(
+    target: str | os.PathLike[str],
+    *,
+    table: str = "recommendations",
+    schema: str | None = None,
+    mode: Literal["replace", "append"] = "replace",
+    model: str = "factorec",
+    titles: bool | None = None,
+) -> Iterator[Sink]:
+    r"""Open a table, in a file or in a database, to be written piece by piece, in bounded memory.
 
-    The file appears under its name when the block ends, complete; after an error or Ctrl-C in the block an
-    old file is still there as it was.
+    What is written appears when the block ends, complete; after an error or Ctrl-C in the block, or when the process
+    is killed, what stood there before is still there as it was.
 
     Parameters
     ----------
-    path : path-like
-        Its ending says the format:
+    target : path-like, or URI
+        The ending of a file says the format:
 
         - ``.jsonl``: one JSON object a line, UTF-8. NaN, infinities and ``None`` become ``null``.
         - ``.csv``: a header, commas, ``\n`` after each row, UTF-8. NaN, infinities and ``None`` become empty
@@ -108,6 +130,25 @@ def open_sink(path: str | os.PathLike[str]) -> Iterator[Sink]:
         - ``.parquet``: needs pyarrow. Values stay as they are.
 
         In text, a float32 is written with the fewest digits that give it back.
+
+        Databases need the extra ``sql``:
+
+        - ``sqlite:///path.db``, ``sqlite:////absolute/path.db``: a file, made if it is not there. Do not have it open
+          in another thread through Python's own ``sqlite3``: two copies of SQLite in one process lose their locks.
+        - ``postgresql://user:password@host:port/database``: as libpq reads it.
+
+    table : str
+        Database: name of the table, taken literally. It has the columns that are written (usually ``user_id``,
+        ``rank``, ``item_id``, ``score``) and then ``model`` and ``time``; see Notes.
+    schema : str, optional
+        PostgreSQL: schema of the table; by default the first of the search path.
+    mode : {"replace", "append"}
+        Database: put the rows in the place of those that are there, or add them. A table with other columns is
+        refused. Files are always replaced.
+    model : str
+        Database: what stands in the column ``model`` of every row.
+    titles : bool, optional
+        Whether a column ``title`` is written; by default to files only.
 
     Yields
     ------
@@ -117,9 +158,18 @@ def open_sink(path: str | os.PathLike[str]) -> Iterator[Sink]:
     Raises
     ------
     DataError
-        If the ending is not known, or pyarrow is needed and not installed.
+        If the ending or the URI is not known, what is needed is not installed, an option cannot be, or the table in the
+        database is another one.
     OSError
-        If the folder does not exist or the file cannot be written.
+        If the folder does not exist or the file cannot be written; `DatabaseError` for what a database refuses.
+
+    Notes
+    -----
+    Types in a database: integers are BIGINT (``rank``: INTEGER), text is TEXT, float32 is REAL, float64 is DOUBLE
+    PRECISION, ``model`` is TEXT, and ``time`` is when the writing began, the same in all its rows: TIMESTAMP WITH
+    TIME ZONE, or in SQLite text such as ``2025-01-31T09:00:00.000000Z``. Columns other than ``title`` are NOT NULL.
+    A table that is made has the primary key (user, ``rank``) in mode "replace" and (user, ``model``, ``time``,
+    ``rank``) in mode "append"; the user is the first column.
 
     Examples
     --------
@@ -134,30 +184,46 @@ def open_sink(path: str | os.PathLike[str]) -> Iterator[Sink]:
     1,"Good, the Bad and the Ugly"
     2,Alien
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        known = ", ".join(SUFFIXES)
-        raise DataError(f"cannot write {os.fspath(path)}: the ending {suffix!r} is not one of {known}")
-    if suffix == ".parquet":
-        import_pyarrow()  # before there is a file
-    with atomic_file(path) as file:
-        writer = _WRITERS[suffix](file)
+    options = TableOptions(table, schema, mode, model)
+    options.check()
+    if titles is None:
+        titles = not is_database(target)
+    with _writer(target, options) as writer:
         try:
-            yield Sink(writer)
+            yield Sink(writer, titles=titles)
             writer.close()
         except BaseException:
             writer.abandon()
             raise
 
 
-def write_table(columns: Mapping[str, npt.ArrayLike], path: str | os.PathLike[str]) -> None:
-    r"""Write a table to a file at once; formats, values and errors are those of `open_sink`.
+@contextlib.contextmanager
+def _writer(target: str | os.PathLike[str], options: TableOptions) -> Iterator[Writer]:
+    if is_database(target):
+        address = DatabaseAddress.parse(os.fspath(target))
+        yield SqlWriter(_DATABASES[address.kind](address, options), options)
+        return
+    suffix = Path(target).suffix.lower()
+    if suffix not in _WRITERS:
+        known = ", ".join(SUFFIXES)
+        raise DataError(f"cannot write {os.fspath(target)}: the ending {suffix!r} is not one of {known}")
+    if options.mode != "replace" or options.schema is not None:
+        raise DataError(f"mode='append' and schema= are for databases; {os.fspath(target)} is a file")
+    if suffix == ".parquet":
+        import_parquet()  # before there is a file
+    with atomic_file(target) as file:
+        yield _WRITERS[suffix](file)
+
+
+def write_table(columns: Mapping[str, npt.ArrayLike], target: str | os.PathLike[str], **options: Any) -> None:
+    r"""Write a table at once; formats, values, options and errors are those of `open_sink`.
 
     Parameters
     ----------
     columns : dict of str to array-like of shape (n_rows,)
         See `Sink.write`.
-    path : path-like
+    target : path-like, or URI
+    **options
         See `open_sink`.
 
     Examples
@@ -168,5 +234,5 @@ def write_table(columns: Mapping[str, npt.ArrayLike], path: str | os.PathLike[st
     >>> path.read_text()
     '{"user_id": "ann", "score": 0.25}\n'
     """
-    with open_sink(path) as sink:
+    with open_sink(target, **options) as sink:
         sink.write(columns)
