@@ -180,7 +180,7 @@ def driver(name: str) -> Any:
 
 # Words of the driver that say nothing to whoever wrote the rows.
 _NOISE = re.compile(
-    r"^[A-Z_]+: |\[(libpq|SQLite)\] |PGRES_FATAL_ERROR |ERROR: +|\. SQLSTATE: \w+|\bquery( was)?: .*", re.DOTALL
+    r"^[A-Z_]+: |\[(libpq|SQLite)\] |PGRES_FATAL_ERROR |ERROR: +|\. SQLSTATE: \w+|\nquery( was)?: .*", re.DOTALL
 )
 
 
