@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -147,6 +149,24 @@ def test_recommend(run, folder, model, tmp_path):
     code, _, err = run(*arguments)
     assert code == ExitCode.DATA
     assert err == "factorec: unknown user id: 999 (unknown='popular' gives them popular items)\n"
+
+
+def test_recommend_into_a_database(run, model, tmp_path):
+    database = f"sqlite:///{tmp_path}/lists.db"
+    for expected in (50, 100):
+        arguments = ["recommend", model, "-o", database, "-n", 1, "--table", "best", "--mode", "append"]
+        code, out, _ = run(*arguments)
+        assert code == 0
+        assert "50 users, 50 recommendations" in out
+        with contextlib.closing(sqlite3.connect(tmp_path / "lists.db")) as connection:
+            assert connection.execute("SELECT count(*), min(model) FROM best").fetchall() == [(expected, "model")]
+
+
+def test_passwords_are_not_shown(run, model):
+    code, out, err = run("recommend", model, "-o", "postgresql://ann:secret@127.0.0.1:1/shop")
+    assert code == ExitCode.FILE
+    assert err.startswith("factorec: postgresql://ann@127.0.0.1:1/shop")
+    assert "secret" not in out + err
 
 
 @pytest.mark.filterwarnings("default")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 
 import numpy as np
 import pandas as pd
@@ -182,6 +184,24 @@ def test_streamed_and_written_files_are_the_same(likes, tmp_path, suffix):
     if suffix == "jsonl":
         line = json.loads(streamed.read_text().splitlines()[0])
         assert list(line) == ["user_id", "rank", "item_id", "title", "score"]
+
+
+@pytest.mark.parametrize("how", ["write", "out", "sink"])
+def test_lists_in_a_database(likes, tmp_path, how):
+    target, top = f"sqlite:///{tmp_path}/lists.db", likes.recommend(n=4)
+    if how == "write":
+        top.write(target, model="m")
+    elif how == "out":
+        assert likes.recommend(n=4, out=target, batch_size=8) is None
+    else:
+        with fr.sinks.open_sink(target, model="m") as sink:
+            assert likes.recommend(n=4, out=sink, batch_size=8) is None
+    with contextlib.closing(sqlite3.connect(tmp_path / "lists.db")) as connection:
+        rows = connection.execute("SELECT * FROM recommendations ORDER BY user_id, rank").fetchall()
+    expected = top.to_columns()
+    for position, name in enumerate(("user_id", "rank", "item_id", "score")):
+        assert [row[position] for row in rows] == expected[name].tolist()
+    assert {row[4] for row in rows} == {"factorec" if how == "out" else "m"}
 
 
 def test_nothing_is_half_written(likes, tmp_path):

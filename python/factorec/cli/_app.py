@@ -47,6 +47,13 @@ class Task(StrEnum):
     ratings = "ratings"
 
 
+class Mode(StrEnum):
+    """What happens to the rows of a table in a database."""
+
+    in_place = "replace"
+    more = "append"
+
+
 class Unknown(StrEnum):
     """What users get that the model does not know."""
 
@@ -209,7 +216,14 @@ def evaluate(
 @_command
 def recommend(
     model: ModelFile,
-    out: Annotated[Path, typer.Option("--out", "-o", help=".jsonl, .csv or .parquet")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            help=".jsonl, .csv, .parquet, sqlite:///path.db or postgresql://… (password from PGPASSWORD or .pgpass)",
+        ),
+    ],
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Length of the lists.")] = 100,
     user: Annotated[Optional[list[str]], typer.Option(help="Only this user (repeatable).")] = None,  # noqa: UP045
     users: Annotated[Optional[Path], typer.Option(help="Table with the column of users.")] = None,  # noqa: UP045
@@ -223,6 +237,13 @@ def recommend(
     ] = True,
     unknown: Annotated[Unknown, typer.Option(help="Users that the model does not know.")] = Unknown.error,
     batch_size: Annotated[int, typer.Option(min=1, help="Users at a time.")] = 4096,
+    table: Annotated[str, typer.Option(help="Database: table to write.")] = "recommendations",
+    schema: Annotated[Optional[str], typer.Option(help="PostgreSQL: its schema.")] = None,  # noqa: UP045
+    mode: Annotated[Mode, typer.Option(help="Database: put lists in the place of the old, or add.")] = Mode.in_place,
+    model_name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Database: what the column model says; by default the model file's name."),
+    ] = None,
 ) -> None:
     """Write the exact top n items of every user, in bounded memory."""
     from . import commands
@@ -238,6 +259,7 @@ def recommend(
         exclude_seen=exclude_seen,
         unknown=unknown.value,
         batch_size=batch_size,
+        table={"table": table, "schema": schema, "mode": mode.value, "model": model_name or model.stem},
     )
 
 

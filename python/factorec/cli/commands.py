@@ -15,7 +15,7 @@ from ..encoding.tables import column, column_names
 from ..errors import DataError
 from ..recommender.interactions import id_positions
 from ..recommender.ranking import Request
-from ..sinks import open_sink
+from ..sinks import open_sink, without_secrets
 from ._console import epochs, errors, note, print_table, track
 from ._tables import kinds_in, kinds_of, parse_id, read_table
 
@@ -72,7 +72,7 @@ def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
 
 def recommend(
     model: Path,
-    out: Path,
+    out: str,
     *,
     user_texts: list[str] | None,
     users: Path | None,
@@ -82,8 +82,9 @@ def recommend(
     exclude_seen: bool,
     unknown: str,
     batch_size: int,
+    table: dict[str, Any],
 ) -> None:
-    """Stream lists to a file."""
+    """Stream lists to a file or a database."""
     rec = load(model)
     vocabulary, ids = rec.encoder_.users_, kinds_of(rec)
     if user_texts and users is not None:
@@ -96,8 +97,8 @@ def recommend(
         asked = vocabulary.ids
     left_out = None
     if exclude is not None:
-        table = read_table(exclude, ids)
-        left_out = table if rec.user in column_names(table) else column(table, rec.item)
+        pairs = read_table(exclude, ids)
+        left_out = pairs if rec.user in column_names(pairs) else column(pairs, rec.item)
     request = Request.read(
         rec,
         asked,
@@ -108,13 +109,13 @@ def recommend(
         unknown=unknown,
     )
     began, lines = time.perf_counter(), 0
-    with open_sink(out) as sink, track("recommending", len(asked)) as progress:
+    with open_sink(out, **table) as sink, track("recommending", len(asked)) as progress:
         for batch in request.batches(batch_size):
             sink.write(batch.to_columns())
             lines += int(batch.counts.sum())
             progress.advance(progress.task_ids[0], len(batch))
     took = time.perf_counter() - began
-    note(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {out}")
+    note(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
 
 
 def explain(model: Path, user_text: str, item_text: str | None, method: str, noun: str, out: Path | None) -> None:

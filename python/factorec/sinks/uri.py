@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from ..errors import DataError
 
-__all__ = ["DatabaseAddress", "is_database"]
+__all__ = ["DatabaseAddress", "is_database", "without_secrets"]
 
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _FORMS = "sqlite:///path.db (four slashes before an absolute path), postgresql://user@host/database"
@@ -33,6 +33,25 @@ def is_database(target: str | os.PathLike[str]) -> bool:
     (True, False)
     """
     return isinstance(target, str) and "://" in target
+
+
+def without_secrets(target: str | os.PathLike[str]) -> str:
+    """Name a target in a message: a path as it is, a URI without password and options.
+
+    Parameters
+    ----------
+    target : path-like, or URI
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> without_secrets("postgresql://ann:secret@db.example.org/shop?sslmode=require")
+    'postgresql://ann@db.example.org/shop'
+    """
+    return DatabaseAddress.parse(str(target)).shown if is_database(target) else os.fspath(target)
 
 
 @dataclass(frozen=True)
