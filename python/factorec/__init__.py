@@ -20,7 +20,7 @@ from . import _core
 
 if TYPE_CHECKING:
     from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks
-    from .encoding import Encoder
+    from .encoding import Categorical, Encoder, MultiLabel, Numeric
     from .errors import (
         DatabaseError,
         DataError,
@@ -46,6 +46,7 @@ if _level:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Categorical",
     "DataError",
     "DatabaseError",
     "DatasetUnavailableError",
@@ -59,7 +60,9 @@ __all__ = [
     "FactorecError",
     "FormatError",
     "ItemIndex",
+    "MultiLabel",
     "NotFittedError",
+    "Numeric",
     "Recommendations",
     "Recommender",
     "ScoreParts",
@@ -94,6 +97,7 @@ _MODULES = {
     "sinks",
 }
 _HOMES = {
+    "Categorical": "encoding",
     "DataError": "errors",
     "DatabaseError": "errors",
     "DatasetUnavailableError": "errors",
@@ -107,7 +111,9 @@ _HOMES = {
     "FactorecError": "errors",
     "FormatError": "errors",
     "ItemIndex": "search",
+    "MultiLabel": "encoding",
     "NotFittedError": "errors",
+    "Numeric": "encoding",
     "Recommendations": "recommender",
     "Recommender": "recommender",
     "ScoreParts": "explain",

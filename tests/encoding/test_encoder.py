@@ -37,7 +37,7 @@ TABLES = {
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_kind_of_table_gives_the_same_bits(kind):
     table = TABLES[kind](COLUMNS)
-    encoder = Encoder(context=["hour"]).fit(table)
+    encoder = Encoder(fields={"context": ["hour"]}).fit(table)
     assert encoder.users_.ids.dtype == np.int64
     np.testing.assert_array_equal(encoder.users_.ids, [10, 20, 30])
     np.testing.assert_array_equal(encoder.items_.ids, np.array(["a", "b", "c"], dtype=object))
@@ -57,7 +57,7 @@ def test_two_dimensional_array_has_integer_column_names():
 
 
 def test_blocks_hold_what_the_flat_rows_hold():
-    encoder = Encoder(context=["hour"])
+    encoder = Encoder(fields={"context": ["hour"]})
     table = encoder.fit_encode(COLUMNS)
     assert [block.name for block in table.blocks] == ["user", "hour", "item"]
     assert table.field_ranges == {"user_id": (0, 3), "hour": (3, 6), "item_id": (6, 9)}
@@ -92,8 +92,14 @@ def test_no_rows_to_transform():
 
 
 def test_scikit_learn_contract():
-    encoder = Encoder(context=("hour",))
-    assert clone(encoder).get_params() == {"user": "user_id", "item": "item_id", "context": ("hour",)}
+    encoder = Encoder(fields={"context": ["hour"]})
+    assert clone(encoder).get_params() == {
+        "user": "user_id",
+        "item": "item_id",
+        "fields": {"context": ["hour"]},
+        "duplicates": "raise",
+        "uncatalogued": "ignore",
+    }
     with pytest.raises(NotFittedError):
         encoder.transform(COLUMNS)
     names = encoder.fit(COLUMNS).get_feature_names_out()
@@ -129,9 +135,16 @@ def test_unusable_tables_are_named(table, message):
         Encoder().fit(table)
 
 
-@pytest.mark.parametrize("encoder", [Encoder("a", "a"), Encoder("a", "b", context=["b"]), Encoder(context=["item"])])
-def test_columns_must_differ(encoder):
-    with pytest.raises(DataError, match="different columns"):
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        (Encoder("a", "a"), "'a' is there twice"),
+        (Encoder("a", "b", fields={"context": ["b"]}), "'b' is there twice"),
+        (Encoder(fields={"context": ["item"]}), "a context cannot be named 'item'"),
+    ],
+)
+def test_names_must_differ(encoder, message):
+    with pytest.raises(DataError, match=message):
         encoder.fit({"a": [1], "b": [1], "item": [1], "user_id": [1], "item_id": [1]})
 
 

@@ -22,15 +22,31 @@ try:
 except ImportError:
     pa = pc = None
 
-__all__ = ["Ids", "as_ids", "factorize", "kind_of", "locate", "plain"]
+__all__ = ["Ids", "as_ids", "factorize", "is_missing", "kind_of", "locate", "plain"]
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Ids: TypeAlias = Any  # int64 array, object array of str, or (where pyarrow is installed) a pyarrow large_string array
+MISSING = "has no id"
+WHAT_TO_DO = "{} are integers or strings: convert the column"
+NATS = (np.datetime64, np.timedelta64)
 FEW = 64  # fewer ids than 1 in 64 of the known ones are searched for by bisection
-WHAT_TO_DO = "ids are integers or strings: convert the column"
 
 
-def as_ids(values: nw.Series[Any] | npt.NDArray[Any], name: object) -> Ids:
+class _Fault(Exception):
+    """What is wrong with a value, where it stands, and why that is no id."""
+
+    def __init__(self, text: str, row: int | None = None, why: str = "") -> None:
+        super().__init__(text, row, why)
+        self.text, self.row, self.why = text, row, why
+
+
+def as_ids(
+    values: nw.Series[Any] | npt.NDArray[Any],
+    name: object,
+    *,
+    rows: npt.NDArray[np.integer[Any]] | None = None,
+    what: str = "ids",
+) -> Ids:
     """Check that a column holds integers or strings, none missing.
 
     Parameters
@@ -38,6 +54,10 @@ def as_ids(values: nw.Series[Any] | npt.NDArray[Any], name: object) -> Ids:
     values : narwhals.Series or ndarray of shape (n,)
     name : object
         The column's name, for messages.
+    rows : ndarray of shape (n,), optional
+        Where in the column each value stands, for messages; None: in order.
+    what : str
+        What messages call the values.
 
     Returns
     -------
@@ -49,51 +69,60 @@ def as_ids(values: nw.Series[Any] | npt.NDArray[Any], name: object) -> Ids:
         If an id is missing, or neither an integer of 64 bits nor a string. Floats pass where they are whole
         numbers (a table of floats has them), categories as what they stand for.
     """
-    if isinstance(values, np.ndarray):
-        return _from_numpy(values, name)
+    try:
+        return _from_numpy(values) if isinstance(values, np.ndarray) else _from_series(values)
+    except _Fault as fault:
+        text = fault.text
+        if fault.row is not None:
+            text += f" in row {fault.row if rows is None else rows[fault.row]} (counting from 0)"
+        advice = "drop such rows or fill in an id" if fault.text == MISSING else WHAT_TO_DO.format(what)
+        raise DataError(f"column {name!r} {text}{fault.why}; {advice}") from None
+
+
+def _from_series(values: nw.Series[Any]) -> Ids:
     dtype = values.dtype
     if dtype != nw.Object and values.null_count() > 0:
-        raise _missing(name, int(np.argmax(values.is_null().to_numpy())))
+        raise _Fault(MISSING, int(np.argmax(values.is_null().to_numpy())))
     if isinstance(dtype, nw.Categorical | nw.Enum) and pa is not None:
         arrow = values.to_arrow()
-        return _from_arrow(arrow.cast(arrow.type.value_type), name)
+        return _from_arrow(arrow.cast(arrow.type.value_type))
     if isinstance(dtype, nw.String) and pa is not None:
-        return _from_arrow(values.to_arrow(), name)
+        return _from_arrow(values.to_arrow())
     if dtype.is_numeric() or isinstance(dtype, nw.String | nw.Object | nw.Categorical | nw.Enum):
-        return _from_numpy(to_array(values), name)
+        return _from_numpy(to_array(values))
     if len(values) == 0:
         return np.empty(0, dtype=np.int64)
-    raise DataError(f"column {name!r} holds values of type {dtype}; {WHAT_TO_DO}")
+    raise _Fault(f"holds values of type {dtype}")
 
 
-def _from_arrow(array: Any, name: object) -> Ids:
+def _from_arrow(array: Any) -> Ids:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         array = array.cast(pa.large_string())
         return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return _from_numpy(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy(), name)
+    return _from_numpy(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy())
 
 
-def _from_numpy(values: npt.NDArray[Any], name: object) -> Ids:
+def _from_numpy(values: npt.NDArray[Any]) -> Ids:
     kind = values.dtype.kind
     if kind == "i" or (kind == "u" and values.dtype.itemsize < 8):
         return values.astype(np.int64, copy=False)
     if kind == "u":
-        _refuse(values > np.iinfo(np.int64).max, values, name, "more than 64 bits with sign can hold")
+        _refuse(values > np.iinfo(np.int64).max, values, "more than 64 bits with sign can hold")
         return values.astype(np.int64)
     if kind == "f":
         if (missing := np.isnan(values)).any():
-            raise _missing(name, int(np.argmax(missing)))
+            raise _Fault(MISSING, int(np.argmax(missing)))
         whole = (np.trunc(values) == values) & (np.abs(values) <= 2.0**53)
-        _refuse(~whole, values, name, "not a whole number")
+        _refuse(~whole, values, "not a whole number")
         return values.astype(np.int64)
     if kind in "UT":
-        return _from_objects(values.astype(object), name)
+        return _from_objects(values.astype(object))
     if kind == "O":
-        return _from_objects(values, name)
-    raise DataError(f"column {name!r} holds values of type {values.dtype}; {WHAT_TO_DO}")
+        return _from_objects(values)
+    raise _Fault(f"holds values of type {values.dtype}")
 
 
-def _from_objects(values: npt.NDArray[np.object_], name: object) -> Ids:
+def _from_objects(values: npt.NDArray[np.object_]) -> Ids:
     if pa is not None:
         try:
             found = pa.array(values, from_pandas=True)
@@ -101,26 +130,25 @@ def _from_objects(values: npt.NDArray[np.object_], name: object) -> Ids:
             pass  # the passes below are slower and find the reason
         else:
             if found.null_count == 0 and (pa.types.is_string(found.type) or pa.types.is_int64(found.type)):
-                return _from_arrow(found, name)
+                return _from_arrow(found)
     listed = values.tolist()
     kinds = {_kind(t) for t in set(map(type, listed))}
     if kinds <= {"string"}:
-        return _strings(values, name)
+        return _strings(values)
     if kinds == {"integer"}:
         try:
             return values.astype(np.int64)
         except OverflowError:
             outside = np.array([not -(2**63) <= value < 2**63 for value in listed])
-            _refuse(outside, values, name, "more than 64 bits with sign can hold")
+            _refuse(outside, values, "more than 64 bits with sign can hold")
     for row, value in enumerate(listed):
-        if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
-            raise _missing(name, row)
+        if is_missing(value):
+            raise _Fault(MISSING, row)
     if kinds <= {"integer", "float"}:
-        return _from_numpy(values.astype(np.float64), name)
+        return _from_numpy(values.astype(np.float64))
     wanted = _kind(type(listed[0]))
     row = next(row for row, value in enumerate(listed) if _kind(type(value)) != wanted or wanted == "other")
-    found = f"{listed[row]!r} ({type(listed[row]).__name__}) in row {row} (counting from 0)"
-    raise DataError(f"column {name!r} holds {found}; {WHAT_TO_DO}")
+    raise _Fault(f"holds {listed[row]!r} ({type(listed[row]).__name__})", row)
 
 
 def _kind(t: type) -> str:
@@ -131,24 +159,28 @@ def _kind(t: type) -> str:
     return "float" if issubclass(t, float | np.floating) else "other"
 
 
-def _strings(values: npt.NDArray[np.object_], name: object) -> Ids:
+def _strings(values: npt.NDArray[np.object_]) -> Ids:
     try:
         "".join(set(values.tolist())).encode()
     except UnicodeEncodeError:
         wrong = np.array([value.encode(errors="ignore") != value.encode(errors="replace") for value in values])
-        _refuse(wrong, values, name, "which UTF-8 cannot encode")
+        _refuse(wrong, values, "which UTF-8 cannot encode")
     return values
 
 
-def _missing(name: object, row: int) -> DataError:
-    return DataError(f"column {name!r} has no id in row {row} (counting from 0); drop such rows or fill in an id")
+def is_missing(value: object) -> bool:
+    """Whether a single value stands for none: None, NaN, NaT or pandas' NA."""
+    if isinstance(value, float | np.floating):
+        return bool(value != value)
+    if isinstance(value, NATS):
+        return bool(np.isnat(value))
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
-def _refuse(wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], name: object, why: str) -> None:
+def _refuse(wrong: npt.NDArray[np.bool_], values: npt.NDArray[Any], why: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
-        value = values[row : row + 1].tolist()[0]
-        raise DataError(f"column {name!r} holds {value!r} in row {row} (counting from 0), {why}; {WHAT_TO_DO}")
+        raise _Fault(f"holds {values[row : row + 1].tolist()[0]!r}", row, f", {why}")
 
 
 def kind_of(ids: Ids) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
+
+from ._sparse import concatenate_rows
 
 __all__ = ["EncodedBlock", "EncodedTable"]
 
@@ -20,7 +22,7 @@ class EncodedBlock:
     name : str
         ``"user"``, ``"item"`` or the name of a context column.
     index : ndarray of shape (n_rows,), int32
-        The entity of each row, -1 for an unknown one.
+        The entity of each row, -1 for an unknown user or item (never in a context).
     rows : csr_matrix of shape (n_entities, n_features), float32
         The features of each entity, over the columns of all blocks.
     field_ranges : dict of str to (int, int)
@@ -39,6 +41,15 @@ class EncodedBlock:
     index: npt.NDArray[np.int32]
     rows: csr_matrix
     field_ranges: dict[str, tuple[int, int]]
+
+    def with_unknown(self) -> EncodedBlock:
+        """Return a block in which unknown users or items are one more entity, without features."""
+        if not (self.index < 0).any():
+            return self
+        n = self.rows.shape[0]
+        indptr = np.append(self.rows.indptr, self.rows.indptr[-1])
+        rows = csr_matrix((self.rows.data, self.rows.indices, indptr), shape=(n + 1, self.rows.shape[1]))
+        return replace(self, index=np.where(self.index < 0, n, self.index).astype(np.int32), rows=rows)
 
 
 @dataclass(frozen=True)
@@ -68,3 +79,7 @@ class EncodedTable:
     n_query_features: int
     n_features: int
     field_ranges: dict[str, tuple[int, int]]
+
+    def to_csr(self) -> csr_matrix:
+        """Return the flat rows, shape (n_rows, n_features), float32, columns ascending."""
+        return concatenate_rows([(block.rows, block.index) for block in self.blocks])

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from .catalogue import features_of, fit_side
+from .contexts import context_entities, find_entities
+from .declared import check_names, declared
 from .encoded import EncodedBlock, EncodedTable
-from .fields import IdField
+from .entities import Entities
+from .fields import Declaration
+from .growth import extended
+from .layout import Context, Layout
+from .state import from_state, to_state
 from .tables import series
 from .vocabulary import Vocabulary
 
@@ -27,24 +34,34 @@ T = TypeVar("T")
 class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Turn a table of interactions into the rows of a factorization machine.
 
-    Each id that the training rows contain gets one feature column: first those of the users, then of each
-    context column, then of the items, in ascending order of the ids. A row is 1 in the columns of its ids.
+    Each id that the training rows contain gets one feature column, in ascending order of the ids, and so does
+    what the fields of users, items and context make of their columns. The columns stand in this order: user ids,
+    fields of users, fields of context, item ids, fields of items.
 
     Parameters
     ----------
     user, item : hashable
         Names of the columns with the ids of users and items; positions for two-dimensional arrays.
-    context : sequence of hashable
-        Names of further id columns that belong to the query, such as the hour or the device.
+    fields : dict of str to list, or None
+        Side features: ``{"user": […], "item": […], "context": […]}``, each a list of `Categorical`, `MultiLabel`,
+        `Numeric` and the like; the name of a column alone stands for a `Categorical`. Fields of users and items
+        read the tables `users` and `items` given to `fit`, those of the context the interactions themselves.
+    duplicates : {"raise", "first", "last"}
+        An id in more than one row of `users` or `items` is an error, or the first or last row counts.
+    uncatalogued : {"ignore", "raise"}
+        An id of the training rows without a row in `users` or `items` has its own feature only, or is an error.
 
     Attributes
     ----------
     users_, items_ : Vocabulary
-        The ids of the training rows.
+        All users and items: those of the training rows, ascending, then (where the side has fields) the others of
+        the catalogue, ascending. Only the former have a feature column of their own: `is_trained`.
+    declared_fields_ : dict of str to list
+        The declarations by side.
     fields_ : dict of str to Field
-        By block, in column order: ``"user"``, context columns, ``"item"``.
+        The fitted fields by name, in column order; those of the ids have the name of their column.
     field_ranges_ : dict of str to (int, int)
-        By column name: its feature columns, from start to stop.
+        By field name: its feature columns, from start to stop.
     n_features_ : int
     n_query_features_ : int
         Number of leading feature columns that belong to users and context.
@@ -53,8 +70,11 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     -----
     Tables are data frames of pandas, polars, pyarrow and whatever else narwhals reads, dicts of columns,
     structured arrays and two-dimensional arrays. Ids are integers (int64) or strings; whole floats pass as
-    integers, categories as what they stand for, anything else must be converted. The same ids give the same
+    integers, categories as what they stand for, anything else must be converted. The same values give the same
     result from any of them.
+
+    Fields learn from the rows of users and items that have interactions: for what occurs only in other rows of a
+    catalogue there is nothing to learn.
 
     Examples
     --------
@@ -67,6 +87,15 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> encoder.transform({"user_id": ["bob", "eve"], "item_id": [99, 10]}).toarray()
     array([[0., 1., 0., 1.],
            [0., 0., 1., 0.]], dtype=float32)
+
+    With the genre of films; 77 has no interactions, but a genre that others have:
+
+    >>> films = {"item_id": [10, 99, 77], "genre": ["drama", "comedy", "drama"]}
+    >>> encoder = Encoder(fields={"item": ["genre"]}).fit(table, items=films)
+    >>> encoder.field_ranges_
+    {'user_id': (0, 2), 'item_id': (2, 4), 'genre': (4, 6)}
+    >>> encoder.transform({"user_id": ["bob"], "item_id": [77]}).toarray()
+    array([[0., 1., 0., 0., 0., 1.]], dtype=float32)
     """
 
     def __init__(
@@ -74,20 +103,26 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         user: Hashable = "user_id",
         item: Hashable = "item_id",
         *,
-        context: Sequence[Hashable] = (),
+        fields: Mapping[str, Sequence[Any]] | Literal["auto"] | None = None,
+        duplicates: Literal["raise", "first", "last"] = "raise",
+        uncatalogued: Literal["ignore", "raise"] = "ignore",
     ) -> None:
         self.user = user
         self.item = item
-        self.context = context
+        self.fields = fields
+        self.duplicates = duplicates
+        self.uncatalogued = uncatalogued
 
-    def fit(self, X: Any, y: Any = None) -> Encoder:
-        """Learn which ids there are.
+    def fit(self, X: Any, y: Any = None, *, users: Any = None, items: Any = None) -> Self:
+        """Learn which ids there are, and the fields.
 
         Parameters
         ----------
         X : table
             Training interactions.
         y : ignored
+        users, items : table, optional
+            Catalogues: one row per user or item, with the columns of ids and of the side's fields.
 
         Returns
         -------
@@ -97,50 +132,26 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            If a column is missing or named twice, columns differ in length, there are no rows, or an id is
-            missing or neither an integer nor a string.
+            If a parameter is wrong, a column is missing or named twice, columns differ in length, there are no
+            rows, an id is missing or neither an integer nor a string, or a field cannot use its column.
         """
-        self._learn(X)
+        self._learn(X, users, items)
         return self
 
-    def fit_encode(self, X: Any) -> EncodedTable:
-        """Learn which ids there are and encode the same table; faster than `fit`, then `encode`.
+    def fit_encode(self, X: Any, *, users: Any = None, items: Any = None) -> EncodedTable:
+        """Learn as `fit` does and encode the same interactions; faster than `fit`, then `encode`.
 
         Parameters
         ----------
-        X : table
-            As `fit` takes it; errors are those of `fit`.
+        X, users, items : table
+            As `fit` takes them; errors are those of `fit`.
 
         Returns
         -------
         EncodedTable
             As `encode` gives it.
         """
-        return self._encoded(self._learn(X))
-
-    def set_vocabularies(self, vocabularies: Mapping[str, Vocabulary]) -> Encoder:
-        """Take the ids from elsewhere, as from a file, in place of `fit`.
-
-        Parameters
-        ----------
-        vocabularies : dict of str to Vocabulary
-            By block: ``"user"``, the context columns, ``"item"``; none empty.
-
-        Returns
-        -------
-        Encoder
-            Itself.
-
-        Raises
-        ------
-        DataError
-            If a block is missing, unknown or without ids.
-        """
-        columns = self._columns()
-        if set(vocabularies) != set(columns) or not all(map(len, vocabularies.values())):
-            raise DataError(f"vocabularies with at least one id are needed for exactly {', '.join(columns)}")
-        self._lay_out({block: IdField(str(name), vocabularies[block]) for block, name in columns.items()})
-        return self
+        return self._encoded(self._learn(X, users, items), {})
 
     def encode(self, X: Any) -> EncodedTable:
         """Encode interactions as blocks, the form in which training sets are kept.
@@ -152,6 +163,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         EncodedTable
+            The index of a block refers to `entities`. Values of a context that are not among these are appended
+            to the rows of this table's block.
 
         Raises
         ------
@@ -161,8 +174,19 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         columns = self._read(X)
-        indices = _map_columns(lambda block: self.fields_[block].vocabulary.index(columns[block]), columns)
-        return self._encoded(indices)
+        layout = self._layout
+        found: dict[str, csr_matrix] = {}
+
+        def index(block: str) -> npt.NDArray[np.int64]:
+            if block in layout.sides:
+                return layout.sides[block].entities.index(columns[block])
+            context = layout.contexts[block]
+            rows, places = find_entities(context.rows, context.field, X)
+            if rows is not context.rows:
+                found[block] = layout.placed(block, rows)
+            return places
+
+        return self._encoded(_map(index, list(layout.blocks), len(columns["user"])), found)
 
     def transform(self, X: Any) -> csr_matrix:
         """Encode interactions as flat rows.
@@ -174,40 +198,133 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         csr_matrix of shape (n_rows, n_features), float32
-            An id that `fit` has not seen contributes nothing. Column indices ascend in each row.
+            An id that is neither in the training rows nor in a catalogue contributes nothing. Column indices
+            ascend in each row.
 
         Raises
         ------
         DataError
             As in `encode`.
         """
-        table = self.encode(X)
-        starts = [start for block in table.blocks for start, _ in block.field_ranges.values()]
-        index = np.stack([block.index for block in table.blocks], axis=1)
-        known = index >= 0
-        columns = (index + np.array(starts, dtype=index.dtype))[known]
-        indptr = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
-        values = np.ones(len(columns), dtype=np.float32)
-        return csr_matrix((values, columns, indptr), shape=(len(index), table.n_features))
+        return self.encode(X).to_csr()
 
-    def entity_rows(self, block: str) -> csr_matrix:
-        """Return the features of every entity of a block, over the columns of all blocks.
+    def entities(self, block: str) -> Entities:
+        """Return the users, the items, or the distinct values of a context, with their features.
 
         Parameters
         ----------
         block : str
-            ``"user"``, ``"item"`` or the name of a context column.
+            ``"user"``, ``"item"`` or the name of a context field.
 
         Returns
         -------
-        csr_matrix of shape (n_entities, n_features), float32
-            In the order of the block's vocabulary.
+        Entities
         """
         check_is_fitted(self)
-        field = self.fields_[block]
-        rows = field.rows(field.vocabulary.ids)
-        start, _ = self.field_ranges_[field.name]
-        return csr_matrix((rows.data, rows.indices + start, rows.indptr), shape=(rows.shape[0], self.n_features_))
+        found = self._layout.entities
+        if block not in found:
+            raise DataError(f"there is no block {block!r}, only {', '.join(map(repr, found))}")
+        return found[block]
+
+    def is_trained(self, side: Literal["user", "item"]) -> npt.NDArray[np.bool_]:
+        """Return which users or items have a feature column of their own: mask of shape (n_entities,)."""
+        return self.entities(side).columns >= 0
+
+    def rows_of(self, block: str, table: Any) -> csr_matrix:
+        """Encode rows of a catalogue, or values of a context, that need not be known.
+
+        Parameters
+        ----------
+        block : str
+            ``"user"``, ``"item"`` or the name of a context field.
+        table : table
+            With the columns of the fields, and with that of the ids if known ids shall contribute their own
+            features.
+
+        Returns
+        -------
+        csr_matrix of shape (n_rows, n_features), float32
+            Nothing is learnt: what the fields do not know is treated as declared (`unknown`, `missing`).
+
+        Raises
+        ------
+        DataError
+            If a column is missing or cannot be used.
+        """
+        self.entities(block)
+        layout = self._layout
+        if block in layout.contexts:
+            return layout.placed(block, layout.contexts[block].field.rows(table))
+        return layout.placed(block, features_of(layout.sides[block], table))
+
+    def extend(
+        self, *, user_ids: Any = (), item_ids: Any = (), users: Any = None, items: Any = None, context: Any = None
+    ) -> tuple[Encoder, npt.NDArray[np.int64]]:
+        """Make an encoder with more users and items; what this one has keeps its meaning.
+
+        Parameters
+        ----------
+        user_ids, item_ids : array-like of ids
+            They get a feature column each, at the end of those of the ids: new ones, and those that were in a
+            catalogue only. Ids that have one keep it.
+        users, items : table, optional
+            Catalogue rows of new users and items, for sides that have fields. Nothing is learnt from them; rows
+            of known ids are left out of account.
+        context : table, optional
+            Interactions whose values of context become entities.
+
+        Returns
+        -------
+        Encoder
+            New entities stand after the old ones, in ascending order of their ids.
+        column_map : ndarray of shape (n_features,), int64
+            Where each feature column of this encoder is in the new one.
+
+        Raises
+        ------
+        DataError
+            If ids or tables cannot be used.
+        """
+        check_is_fitted(self)
+        given = {"user": (user_ids, users), "item": (item_ids, items)}
+        layout, column_map = extended(self._layout, given, context, self.duplicates, self.uncatalogued)
+        return clone(self)._take(layout, self.declared_fields_), column_map
+
+    def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what was fitted, for a file.
+
+        Returns
+        -------
+        metadata : dict
+            For JSON.
+        tensors : dict of str to ndarray
+            By the names in `factorec.encoding.STATE_SCHEMA`.
+        """
+        check_is_fitted(self)
+        return to_state(self._layout, self.declared_fields_)
+
+    @classmethod
+    def from_state(
+        cls, user: Hashable, item: Hashable, fields: Any, metadata: Mapping[str, Any], tensors: Mapping[str, Any]
+    ) -> Encoder:
+        """Make a fitted encoder from what `state` returned.
+
+        Parameters
+        ----------
+        user, item, fields
+            The parameters of the encoder.
+        metadata, tensors : dict
+
+        Returns
+        -------
+        Encoder
+
+        Raises
+        ------
+        FormatError, DataError
+            If they do not describe an encoder.
+        """
+        return cls(user, item, fields=fields)._take(*from_state(user, item, metadata, tensors))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the feature columns, ``column_id`` as in scikit-learn's OneHotEncoder.
@@ -226,63 +343,89 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def users_(self) -> Vocabulary:
-        """The users of the training rows."""
+        """All users."""
         check_is_fitted(self)
-        return self.fields_["user"].vocabulary
+        return self._layout.sides["user"].entities
 
     @property
     def items_(self) -> Vocabulary:
-        """The items of the training rows."""
+        """All items."""
         check_is_fitted(self)
-        return self.fields_["item"].vocabulary
-
-    def _columns(self) -> dict[str, Hashable]:
-        """Map blocks to their columns, in the order of the feature columns."""
-        columns = {"user": self.user, **{str(name): name for name in self.context}, "item": self.item}
-        names = [str(name) for name in columns.values()]
-        if len(set(names)) < len(names) or len(columns) < len(self.context) + 2:
-            raise DataError(f"user, context and item must name different columns, got {', '.join(names)}")
-        return columns
+        return self._layout.sides["item"].entities
 
     def _read(self, X: Any) -> dict[str, Any]:
-        columns = {block: series(X, name) for block, name in self._columns().items()}
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) > 1:
-            counts = (f"{self._columns()[block]!r} {len(values)}" for block, values in columns.items())
-            raise DataError(f"the columns of a table must have equal length, got {', '.join(counts)}")
+        """Read the columns of ids, and see that all columns needed are of one length."""
+        contexts = declared(self.fields)["context"] if self.fields != "auto" else []
+        needed = dict.fromkeys(name for field in contexts for name in field.columns_read)
+        columns = {"user": series(X, self.user), "item": series(X, self.item)}
+        if isinstance(X, Mapping):  # only there can they differ
+            lengths = {name: len(X[name]) for name in (self.user, *needed, self.item) if name in X}
+            if len(set(lengths.values())) > 1:
+                counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
+                raise DataError(f"the columns of a table must have equal length, got {counts}")
         return columns
 
-    def _learn(self, X: Any) -> list[npt.NDArray[np.int64]]:
+    def _learn(self, X: Any, users: Any, items: Any) -> list[npt.NDArray[np.int64]]:
+        for name, allowed in (("duplicates", ("raise", "first", "last")), ("uncatalogued", ("ignore", "raise"))):
+            if getattr(self, name) not in allowed:
+                raise DataError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
         columns = self._read(X)
-        if not all(len(values) for values in columns.values()):
+        n = len(columns["user"])
+        if not n:
             raise DataError("the table has no rows; there is nothing to learn ids from")
-        names = {block: str(name) for block, name in self._columns().items()}
-        learnt = _map_columns(lambda block: Vocabulary.from_values(columns[block], name=names[block]), columns)
-        self._lay_out({block: IdField(names[block], found[0]) for block, found in zip(columns, learnt, strict=True)})
-        return [index for _, index in learnt]
-
-    def _lay_out(self, fields: dict[str, IdField]) -> None:
-        stops = np.cumsum([field.n_columns for field in fields.values()]).tolist()
-        starts = [0, *stops[:-1]]
-        self.fields_ = fields
-        self.field_ranges_ = {
-            field.name: (start, stop) for field, start, stop in zip(fields.values(), starts, stops, strict=True)
+        fields = declared(self.fields)
+        check_names(self.user, self.item, fields)
+        names, tables = {"user": self.user, "item": self.item}, {"user": users, "item": items}
+        found = _map(lambda side: Vocabulary.from_values(columns[side], name=names[side]), list(names), n)
+        learnt = dict(zip(names, found, strict=True))
+        sides = {
+            side: fit_side(
+                learnt[side][0],
+                fields[side],
+                tables[side],
+                side=side,
+                column=names[side],
+                duplicates=self.duplicates,
+                uncatalogued=self.uncatalogued,
+            )
+            for side in names
         }
-        self.n_features_ = stops[-1]
-        self.n_query_features_ = starts[-1]
+        contexts, indices = [], []
+        for declaration in fields["context"]:
+            field = declaration.fit_field(X)
+            rows, index = context_entities(field, X)
+            contexts.append(Context(field, rows))
+            indices.append(index)
+        self._take(Layout(sides["user"], contexts, sides["item"]), fields)
+        return [learnt["user"][1], *indices, learnt["item"][1]]
 
-    def _encoded(self, indices: list[npt.NDArray[np.int64]]) -> EncodedTable:
-        blocks = []
-        for (block, field), index in zip(self.fields_.items(), indices, strict=True):
-            ranges = {field.name: self.field_ranges_[field.name]}
-            blocks.append(EncodedBlock(block, index.astype(np.int32), self.entity_rows(block), ranges))
+    def _take(self, layout: Layout, fields: dict[str, list[Declaration]]) -> Self:
+        self._layout = layout
+        self.declared_fields_ = fields
+        self.fields_ = layout.fields
+        self.field_ranges_ = layout.ranges
+        self.n_features_ = layout.n_features
+        self.n_query_features_ = layout.starts["item"]
+        return self
+
+    def _encoded(self, indices: Sequence[npt.NDArray[np.int64]], rows: Mapping[str, csr_matrix]) -> EncodedTable:
+        layout = self._layout
+        blocks = [
+            EncodedBlock(
+                block,
+                index.astype(np.int32),
+                rows[block] if block in rows else layout.entities[block].rows,
+                layout.ranges_of(block),
+            )
+            for block, index in zip(layout.blocks, indices, strict=True)
+        ]
         return EncodedTable(tuple(blocks), self.n_query_features_, self.n_features_, dict(self.field_ranges_))
 
 
-def _map_columns(function: Callable[[str], T], columns: Mapping[str, Any]) -> list[T]:
-    """Apply a function to the name of every column, long ones in threads: hashing runs outside the GIL."""
-    threads = min(len(columns), resolve_n_jobs(None))
-    if threads == 1 or any(len(values) < 100_000 for values in columns.values()):
-        return [function(name) for name in columns]
+def _map(function: Callable[[str], T], blocks: Sequence[str], n_rows: int) -> list[T]:
+    """Apply a function to the name of every block, for long columns in threads: hashing runs outside the GIL."""
+    threads = min(len(blocks), resolve_n_jobs(None))
+    if threads == 1 or n_rows < 100_000:
+        return [function(block) for block in blocks]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, columns))
+        return list(pool.map(function, blocks))

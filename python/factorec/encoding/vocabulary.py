@@ -24,6 +24,8 @@ class Vocabulary:
         Integers or strings, none twice; they keep their order. `from_values` collects them from a column.
     name : str
         What messages call the column.
+    what : str
+        What messages call the values: categories of a field, say.
 
     Attributes
     ----------
@@ -43,13 +45,14 @@ class Vocabulary:
 
     ids: npt.NDArray[Any]
 
-    def __init__(self, ids: Any, *, name: object = "id") -> None:
-        self._take(plain(_read(ids, name)), name)
+    def __init__(self, ids: Any, *, name: object = "id", what: str = "ids") -> None:
+        self._take(plain(_read(ids, name, what)), name, what)
 
-    def _take(self, ids: npt.NDArray[Any], name: object) -> None:
+    def _take(self, ids: npt.NDArray[Any], name: object, what: str = "ids") -> None:
         self.ids = ids.view()
         self.ids.flags.writeable = False
         self.name = name
+        self.what = what
         self._order: npt.NDArray[np.intp] | None = None  # what sorts the ids
         if not (ids[1:] > ids[:-1]).all():
             self._order = np.argsort(ids, kind="stable")
@@ -108,7 +111,11 @@ class Vocabulary:
         DataError
             If an id is missing, or integers are looked up among strings or strings among integers.
         """
-        return locate(self._same_kind(_read(values, self.name)), self.ids, self._order)
+        return self.locate(_read(values, self.name, self.what))
+
+    def locate(self, ids: Ids) -> npt.NDArray[np.int64]:
+        """Return the place of each id of a column that `as_ids` has read, otherwise as `index`."""
+        return locate(self._same_kind(ids), self.ids, self._order)
 
     def decode(self, index: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the ids at the given places.
@@ -149,14 +156,14 @@ class Vocabulary:
         DataError
             As in `index`.
         """
-        distinct, _ = factorize(self._same_kind(_read(values, self.name)))
+        distinct, _ = factorize(self._same_kind(_read(values, self.name, self.what)))
         new = distinct[locate(distinct, self.ids, self._order) < 0]
-        return Vocabulary(np.concatenate([self.ids, new]), name=self.name) if len(new) else self
+        return Vocabulary(np.concatenate([self.ids, new]), name=self.name, what=self.what) if len(new) else self
 
     def _same_kind(self, ids: Ids) -> Ids:
         if len(ids) and len(self) and kind_of(ids) != self.kind:
             found = f"column {self.name!r} holds {kind_of(ids)}"
-            raise DataError(f"{found}, but the ids known there are {self.kind}; convert the column")
+            raise DataError(f"{found}, but the {self.what} known there are {self.kind}; convert the column")
         return ids
 
     def __len__(self) -> int:
@@ -166,10 +173,10 @@ class Vocabulary:
         return f"Vocabulary({len(self)} {self.kind}, name={self.name!r})"
 
 
-def _read(values: Any, name: object) -> Ids:
+def _read(values: Any, name: object, what: str = "ids") -> Ids:
     column = nw.from_native(values, series_only=True, pass_through=True)
     if not isinstance(column, nw.Series):
         column = to_array(column)
         if column.ndim != 1:
             raise DataError(f"ids of {name!r} must have one dimension, got shape {column.shape}")
-    return as_ids(column, name)
+    return as_ids(column, name, what=what)

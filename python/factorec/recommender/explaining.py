@@ -60,7 +60,7 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
         _rows(rec, u, rated),
         history.label[rows],
         wanted,
-        feature=int(rec.user_rows_.indices[rec.user_rows_.indptr[u]]),
+        feature=int(rec.encoder_.entities("user").columns[u]),
         rated_ids=items.ids[rated],
         ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
@@ -97,4 +97,5 @@ def _by_parts_alone(reason: str, shown: dict[str, Any]) -> Explanation:
 
 def _rows(rec: Recommender, user: int, items: Any) -> Any:
     """Full rows of one user with some items."""
-    return rec.item_rows_[items] + rec.user_rows_[np.full(len(items), user)]
+    users, films = rec.encoder_.entities("user").rows, rec.encoder_.entities("item").rows
+    return films[items] + users[np.full(len(items), user)]

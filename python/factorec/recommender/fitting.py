@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,6 @@ def fit(rec: Recommender, table: Any, items: Any, users: Any, validation: Any, e
 
     rec.estimator_ = estimator
     rec.encoder_ = encoder
-    rec.user_rows_, rec.item_rows_ = encoder.entity_rows("user"), encoder.entity_rows("item")
     rec.interactions_ = _history(history, weights, len(encoder.users_))
     rec.popularity_ = np.bincount(item[learned & _liked(rec, rows)], minlength=len(encoder.items_)).astype(np.int64)
     rec.titles_ = titles
@@ -249,13 +249,7 @@ def _held_out_set(
         raise DataError(f"{name}: no row can be measured")
     blocks = []
     for block in encoded.blocks:
-        index, entities = block.index[kept], block.rows
-        if (index < 0).any():  # an unknown id is one more entity, without features
-            index = np.where(index < 0, entities.shape[0], index)
-            indptr = np.append(entities.indptr, entities.indptr[-1])
-            entities = csr_matrix(
-                (entities.data, entities.indices, indptr), shape=(entities.shape[0] + 1, entities.shape[1])
-            )
-        blocks.append(Block(block.name, index, entities, block.field_ranges))
+        block = replace(block, index=block.index[kept]).with_unknown()
+        blocks.append(Block(block.name, block.index, block.rows, block.field_ranges))
     weight = None if rows.weight is None else rows.weight[kept]
     return TrainingSet(rows.label[kept].astype(np.float64), blocks, weight, sampling)

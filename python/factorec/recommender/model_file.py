@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from ..encoding import Encoder, Vocabulary
+from ..encoding import STATE_SCHEMA, Encoder
 from ..errors import DataError, FormatError
 from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
 from ..fm._checks import check_settings
 from ..fm._fitting import SolverState
 from ..formats import model_file
-from ..formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_csr, unpack_ids
+from ..formats.arrays import csr_schema, ids_schema, pack_ids, unpack_csr, unpack_ids
 from ..formats.schema import TensorSpec
 from .fitting import check_columns
 from .interactions import History
@@ -39,11 +39,8 @@ _SCHEMA = {
     "solver.linear_accumulator": TensorSpec("float32", _FEATURES),
     "solver.factors_accumulator": TensorSpec("float32", _FEATURES),
     "metrics": TensorSpec("float64", ("n_metrics", "n_epochs"), finite=False),  # AUC of one class is NaN
-    **ids_schema("users", "n_users"),
-    **ids_schema("items", "n_items"),
+    **STATE_SCHEMA,
     **ids_schema("titles", "n_items"),
-    **csr_schema("user.rows", "n_users"),
-    **csr_schema("item.rows", "n_items"),
     "popularity": TensorSpec("int64", ("n_items",)),
     **csr_schema("history", "n_users", optional=True),
     **{
@@ -58,6 +55,7 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     estimator, p = rec.estimator_, rec.estimator_.parameters_
     penalties, state = p.penalties, estimator.solver_state_
     assert penalties is not None  # training sets it
+    encoder_metadata, encoder_tensors = rec.encoder_.state()
     records = [(part, metric, values) for part, of in estimator.history_.items() for metric, values in of.items()]
     tensors: dict[str, NDArray[Any]] = {
         "bias": np.array(p.bias, dtype=np.float64),
@@ -68,10 +66,7 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         "solver.linear_accumulator": state.linear_accumulator,
         "solver.factors_accumulator": state.factors_accumulator,
         "metrics": np.array([values for *_, values in records], dtype=np.float64).reshape(len(records), -1),
-        **pack_ids("users", rec.encoder_.users_.ids),
-        **pack_ids("items", rec.encoder_.items_.ids),
-        **pack_csr("user.rows", rec.user_rows_),
-        **pack_csr("item.rows", rec.item_rows_),
+        **encoder_tensors,
         "popularity": rec.popularity_,
     }
     if rec.titles_ is not None:
@@ -92,6 +87,7 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         "solver_state": {name: getattr(state, name) for name in _SCALARS},
         "penalties_per_row": {field: list(pair) for field, pair in penalties.per_row.items()},
         "field_ranges": {field: list(span) for field, span in rec.encoder_.field_ranges_.items()},
+        "encoder": encoder_metadata,
         "metrics": [[part, metric] for part, metric, _ in records],
         "target_range": None if is_classifier(estimator) else list(estimator.target_range_),
         "table": rec.backend_,
@@ -153,20 +149,11 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     columns = check_columns(rec)
     check_settings(unfitted)
 
-    encoder = Encoder(rec.user, rec.item).set_vocabularies(
-        {
-            "user": Vocabulary(unpack_ids(tensors, "users"), name=rec.user),
-            "item": Vocabulary(unpack_ids(tensors, "items"), name=rec.item),
-        }
-    )
+    encoder = Encoder.from_state(rec.user, rec.item, rec.fields, metadata.get("encoder", {}), tensors)
     n_features, n_users, n_items = len(tensors["linear"]), len(encoder.users_), len(encoder.items_)
     ranges = {field: list(span) for field, span in encoder.field_ranges_.items()}
     if metadata["field_ranges"] != ranges or encoder.n_features_ != n_features:
         raise FormatError(f"fields {metadata['field_ranges']!r:.200} do not fit {n_users} users and {n_items} items")
-    for name, block in (("user.rows", "user"), ("item.rows", "item")):
-        rows, expected = unpack_csr(tensors, name, n_features), encoder.entity_rows(block)
-        if rows.shape != expected.shape or abs(rows - expected).sum():
-            raise FormatError(f"matrix {name!r} does not fit the ids")
 
     state = metadata["solver_state"]
     if set(state) != set(_SCALARS) or not all(_is_number(value) for value in state.values()):
@@ -199,7 +186,6 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
         estimator.target_range_ = (float(low), float(high))
 
     rec.estimator_, rec.encoder_ = estimator, encoder
-    rec.user_rows_, rec.item_rows_ = encoder.entity_rows("user"), encoder.entity_rows("item")
     rec.interactions_ = _history(tensors, n_items, binary=columns.binary)
     if (tensors["popularity"] < 0).any():
         raise FormatError("array 'popularity' holds a negative count")

@@ -31,9 +31,10 @@ class Ranker:
 
     def __init__(self, rec: Recommender) -> None:
         self._parameters = rec.estimator_.parameters_
-        self._user_rows = rec.user_rows_
-        self._vectors = self._parameters.item_vectors(rec.item_rows_)
-        self._offsets = self._parameters.item_offsets(rec.item_rows_)
+        self._user_rows = rec.encoder_.entities("user").rows
+        item_rows = rec.encoder_.entities("item").rows
+        self._vectors = self._parameters.item_vectors(item_rows)
+        self._offsets = self._parameters.item_offsets(item_rows)
         n_jobs = rec.estimator_.n_jobs
         self._index = ItemIndex(self._vectors, offsets=self._offsets, n_jobs=n_jobs)
         # Popularity as the offsets of an index of its own: the same filters, and ties by item position.

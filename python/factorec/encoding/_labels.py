@@ -1,0 +1,108 @@
+"""Columns of several labels a row: lists of any library, or strings with a separator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError
+from ._columns import read_categories
+from ._ids import Ids, as_ids, factorize, is_missing, kind_of
+from .tables import column_names, series
+
+__all__ = ["Labels", "read_labels", "read_lists"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of labels, one after the other.
+
+    Attributes
+    ----------
+    ids : int64 array, object array of str, or pyarrow array of strings, n_labels of them
+    rows : ndarray of shape (n_labels,), int64
+        The row of the table where each stands.
+    present : ndarray, int64
+        The rows of the table that are not missing; some may have no labels.
+    n_rows : int
+    """
+
+    ids: Ids
+    rows: npt.NDArray[np.int64]
+    present: npt.NDArray[np.int64]
+    n_rows: int
+
+
+def read_labels(table: Any, name: Any, separator: str | None) -> Labels:
+    """Read a column of labels.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, it does not hold lists (or strings, with a separator), or a label is neither an
+        integer nor a string.
+    """
+    if separator is None:
+        return _from_lists(read_lists(table, name), name)
+    if not isinstance(separator, str) or not separator:
+        raise DataError(f"column {name!r}: separator must be a string of at least one character, got {separator!r}")
+    found = read_categories(table, name)
+    if len(found.ids) and kind_of(found.ids) != "strings":
+        raise DataError(f"column {name!r} holds integers; a separator= needs strings")
+    distinct, codes = factorize(found.ids)  # each string is taken apart once
+    parts = [[label for part in text.split(separator) if (label := part.strip())] for text in distinct.tolist()]
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+    labels = np.array([label for part in parts for label in part], dtype=object)
+    starts = np.cumsum(lengths) - lengths
+    counts = lengths[codes]
+    ends = np.cumsum(counts)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[codes] - (ends - counts), counts)
+    return Labels(labels[places], np.repeat(found.rows, counts), found.rows, found.n_rows)
+
+
+def _from_lists(lists: list[Any], name: Any) -> Labels:
+    flat: list[Any] = []
+    rows: list[int] = []
+    present: list[int] = []
+    for row, labels in enumerate(lists):
+        if labels is None:
+            continue
+        present.append(row)
+        kept = [label for label in labels if not is_missing(label)]
+        flat += kept
+        rows += [row] * len(kept)
+    values = np.empty(len(flat), dtype=object)
+    values[:] = flat
+    at = np.array(rows, dtype=np.int64)
+    return Labels(as_ids(values, name, rows=at, what="labels"), at, np.array(present, dtype=np.int64), len(lists))
+
+
+def read_lists(table: Any, name: Any) -> list[Any]:
+    """Read a column of lists, tuples, sets or arrays as a list of these, None where one is missing."""
+    if isinstance(table, Mapping) and name in column_names(table):
+        values = nw.from_native(table[name], series_only=True, pass_through=True)
+    else:
+        values = series(table, name)
+    if isinstance(values, nw.Series):
+        values = values.to_list()
+    elif isinstance(values, np.ndarray) and values.ndim == 1:
+        values = values.tolist()
+    lists: list[Any] = []
+    for row, value in enumerate(values):
+        if value is None or isinstance(value, list | tuple | set | frozenset | np.ndarray):
+            lists.append(sorted(value) if isinstance(value, set | frozenset) else value)
+        elif hasattr(value, "as_py"):  # a scalar of pyarrow
+            lists.append(value.as_py())
+        elif hasattr(value, "to_list") and not isinstance(value, str):
+            lists.append(value.to_list())
+        elif is_missing(value):
+            lists.append(None)
+        else:
+            hint = "; give separator=" if isinstance(value, str) else ""
+            raise DataError(f"column {name!r} holds {value!r} in row {row} (counting from 0), not a list{hint}")
+    return lists

@@ -1,0 +1,11 @@
+"""Fields: what a caller declares about columns of features, and what is fitted from it."""
+
+from __future__ import annotations
+
+from .base import Declaration, Field
+from .categorical import Categorical
+from .ids import IdField
+from .multilabel import MultiLabel
+from .numeric import Numeric
+
+__all__ = ["Categorical", "Declaration", "Field", "IdField", "MultiLabel", "Numeric"]
