@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_validate
 
 import factorec as fr
-from factorec.errors import DataError, UnknownIdError
+from factorec.errors import DataError
 
 from .conftest import MODELS, classifier, regressor
 
@@ -160,16 +160,23 @@ def test_partial_fit_counts_rows_again(train):
     user, item = more["user_id"][0], more["item_id"][0]
     score = rec.decision_function({"user_id": [user], "item_id": [item]})[0]
     assert rec.recommend([user], n=1, items=[item], exclude_seen=False).scores[0, 0] == pytest.approx(score, rel=1e-5)
-    with pytest.raises(UnknownIdError, match=r"unknown item id: 5 \(fit again"):
-        rec.partial_fit({"user_id": [user], "item_id": [5], "rating": [4]})
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: fr.Recommender(object()), "estimator must be an FMClassifier or an FMRegressor, got object"),
-        (lambda: fr.Recommender(classifier(), fields={}), "fields is not there yet: it comes with version"),
-        (lambda: fr.Recommender(classifier(), time="t"), "time is not there yet: it comes with version"),
+        (
+            lambda: fr.Recommender(classifier(), like_threshold=4, fields=["genre"]),
+            "fields must be 'auto' or a dict of lists by 'user'",
+        ),
+        (
+            lambda: fr.Recommender(classifier(), like_threshold=4, fields={"films": ["genre"]}),
+            "fields must be .* got the keys 'films'",
+        ),
+        (lambda: fr.Recommender(classifier(), like_threshold=4, fields={"item": ["genre"]}), "'genre'.* items=, which"),
+        (lambda: fr.Recommender(classifier(), like_threshold=4, fields={"context": ["hour"]}), "no column 'hour'"),
+        (lambda: fr.Recommender(classifier(), like_threshold=4, time="t"), "table: the table has no column 't'"),
         (lambda: fr.Recommender(classifier(), negatives=-1), "negatives must be an integer of at least 0, got -1"),
         (lambda: fr.Recommender(classifier(), negatives=1.5), "negatives must be an integer"),
         (lambda: fr.Recommender(regressor(), negatives=2), "negatives need a classifier"),

@@ -14,7 +14,7 @@ from .._atomic import atomic_file
 from ..encoding.tables import column, column_names
 from ..errors import DataError
 from ..recommender.interactions import id_positions
-from ..recommender.ranking import Request
+from ..recommender.requests import Request
 from ..sinks import open_sink, without_secrets
 from ._console import epochs, errors, note, print_table, track
 from ._tables import kinds_in, kinds_of, parse_id, read_table
@@ -94,7 +94,7 @@ def recommend(
     elif users is not None:
         asked = column(read_table(users, ids), rec.user)
     else:
-        asked = vocabulary.ids
+        asked = None
     left_out = None
     if exclude is not None:
         pairs = read_table(exclude, ids)
@@ -109,13 +109,13 @@ def recommend(
         unknown=unknown,
     )
     began, lines = time.perf_counter(), 0
-    with open_sink(out, **table) as sink, track("recommending", len(asked)) as progress:
+    with open_sink(out, **table) as sink, track("recommending", len(request.users)) as progress:
         for batch in request.batches(batch_size):
             sink.write(batch.to_columns())
             lines += int(batch.counts.sum())
             progress.advance(progress.task_ids[0], len(batch))
     took = time.perf_counter() - began
-    note(f"{len(asked):,} users, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
+    note(f"{len(request.users):,} users, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
 
 
 def explain(model: Path, user_text: str, item_text: str | None, method: str, noun: str, out: Path | None) -> None:

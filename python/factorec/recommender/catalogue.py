@@ -12,7 +12,7 @@ from ..encoding import Vocabulary
 from ..errors import DataError
 from .interactions import read_column
 
-__all__ = ["read_titles", "table_kind"]
+__all__ = ["more_titles", "read_titles", "table_kind"]
 
 
 def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray[np.object_] | None:
@@ -34,6 +34,18 @@ def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray
         if not _is_missing(text):
             titles[place] = str(text)
     return titles
+
+
+def more_titles(
+    titles: NDArray[np.object_] | None, table: Any, item: Any, title: Any, items: Vocabulary
+) -> NDArray[np.object_] | None:
+    """The titles, and those of the items that are new; of what has no row in `table` the id."""
+    if titles is None or len(titles) == len(items):
+        return titles
+    more = items.ids.astype(str).astype(object) if table is None else read_titles(table, item, title, items)
+    if more is None:
+        return None
+    return np.concatenate([titles, more[len(titles) :]])
 
 
 def _is_missing(value: Any) -> bool:

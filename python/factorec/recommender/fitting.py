@@ -1,23 +1,27 @@
-"""Tables to a fitted recommender."""
+"""Tables to a fitted recommender: learning anew, and going on."""
 
 from __future__ import annotations
 
+import copy
 import numbers
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import clone, is_classifier
 
 from ..encoding import EncodedTable, Encoder
-from ..errors import DataError, UnknownIdError
-from ..fm import BaseFM, Block, NegativeSampling, TrainingSet
-from .catalogue import read_titles, table_kind
-from .interactions import Columns, History, Interactions, read_column, read_interactions
+from ..encoding.tables import column_names, series
+from ..errors import DataError
+from ..fm import BaseFM
+from ..fm._checks import check_settings
+from .catalogue import more_titles, read_titles, table_kind
+from .interactions import Columns, Interactions, read_column, read_interactions, read_times
+from .training import Part, history_of, is_like, newest, sampling_of
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -25,106 +29,130 @@ if TYPE_CHECKING:
 __all__ = ["check_columns", "encode_rows", "fit", "partial_fit"]
 
 
-def fit(rec: Recommender, table: Any, items: Any, users: Any, validation: Any, eval_set: Mapping[str, Any]) -> None:
+def fit(
+    rec: Recommender,
+    table: Any,
+    items: Any,
+    users: Any,
+    validation: Any,
+    eval_set: Mapping[str, Any],
+    on_epoch: Any,
+) -> None:
     """Fit `rec`; its attributes change only when all is done."""
     columns = check_columns(rec)
+    check_settings(rec.estimator)
     rows = read_interactions(table, columns, "table")
-    encoder, encoded = _encode_training_rows(rec, table, rows)
-    user, item = _index(encoded)
-    learned = (user >= 0) & (item >= 0) & _learnable(rec, rows)
-    if not learned.any():
-        raise DataError("table: there is no row to learn from: " + _nothing_learnable(rec))
+    if rec.time is not None:
+        read_times(table, rec.time, "table")
     if users is not None:
         read_column(users, rec.user, "users")
+    encoder, encoded = _encode_training_rows(rec, table, rows, users, items)
+    trained = Part.of(rows, encoded)
+    learned = trained.learnable(rec)
+    if not learned.any():
+        raise DataError("table: there is no row to learn from: " + _nothing_learnable(rec))
     titles = None if items is None else read_titles(items, rec.item, rec.title, encoder.items_)
 
-    history = [(user, item, rows)]
+    parts = [trained]
     held_out = None
     if validation is not None:
-        held_out = (read_interactions(validation, columns, "validation"), _encode(encoder, validation, "validation"))
-        history.append((*_index(held_out[1]), held_out[0]))
-    sampling = None
-    if rec.negatives:
-        met = _history(history, [_none(part) for *_, part in history], len(encoder.users_))
-        sampling = NegativeSampling(rec.negatives, met.seen(len(encoder.items_)))
+        held_rows = read_interactions(validation, columns, "validation")
+        encoder = _with_context(encoder, validation, "validation")
+        held_out = Part.of(held_rows, _encode(encoder, validation, "validation"))
+        parts.append(held_out)
+    sampling = sampling_of(rec, encoder, history_of(parts, encoder)) if rec.negatives else None
 
     estimator = clone(rec.estimator)
-    options: dict[str, Any] = {}
+    data = trained.training_set(learned, sampling)
+    options: dict[str, Any] = {"on_epoch": on_epoch}
+    held = np.zeros(data.n_rows, dtype=bool)
     if held_out is not None:
-        options["X_val"] = _held_out_set(rec, "validation", *held_out, sampling)
+        options["X_val"] = held_out.held_out_set(rec, "validation", sampling)
+    elif rec.time is not None and estimator.early_stopping:
+        held = newest(rec, estimator, table, learned)
+        data, options["X_val"] = data.take(~held), data.take(held)
     if eval_set:
         options["eval_set"] = {
-            name: _held_out_set(rec, name, read_interactions(part, columns, name), _encode(encoder, part, name), None)
+            name: Part.of(read_interactions(part, columns, name), _encode(encoder, part, name)).held_out_set(
+                rec, name, None
+            )
             for name, part in eval_set.items()
         }
-    data = _training_set(rows, encoded, learned, sampling)
     estimator.fit(data, **options)
-    weights = [_none(part) for *_, part in history]
-    weights[0][learned] = _learned_weights(estimator, data, held_out is None)
+    trained.learned[np.flatnonzero(learned)[~held]] = estimator._objective_weights(data, split="X_val" not in options)
 
     rec.estimator_ = estimator
     rec.encoder_ = encoder
-    rec.interactions_ = _history(history, weights, len(encoder.users_))
-    rec.popularity_ = np.bincount(item[learned & _liked(rec, rows)], minlength=len(encoder.items_)).astype(np.int64)
+    rec.interactions_ = history_of(parts, encoder)
+    rec.popularity_ = _popularity(rec, trained, learned, len(encoder.items_))
     rec.titles_ = titles
     rec.backend_ = table_kind(table)
     rec.__dict__.pop("_cached_ranker", None)
 
 
-def partial_fit(rec: Recommender, table: Any) -> None:
-    """Go over more rows of known users and items."""
+def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
+    """Go over more rows; ids that are new, or were only in a catalogue, get parameters of their own."""
     if rec.interactions_ is None:
         raise DataError("this model was saved without its users' history; partial_fit would lose what they have seen")
     columns = check_columns(rec)
     rows = read_interactions(table, columns, "table")
-    encoded = _encode(rec.encoder_, table, "table")
-    user, item = _index(encoded)
-    for kind, index, name in (("user", user, rec.user), ("item", item, rec.item)):
-        if (index < 0).any():
-            ids = read_column(table, name, "table")[index < 0]
-            raise UnknownIdError(kind, dict.fromkeys(ids.tolist()), "fit again to learn new ids")
-    learned = _learnable(rec, rows)
-    old, n_users, n_items = rec.interactions_, len(rec.encoder_.users_), len(rec.encoder_.items_)
-    history = [(old.users(), old.items, Interactions(old.target, old.label, None)), (user, item, rows)]
-    weights = [old.weight, _none(rows)]
+    for catalogue, name, ids in ((users, "users", rec.user), (items, "items", rec.item)):
+        if catalogue is not None:
+            read_column(catalogue, ids, name)
+    try:
+        # As in `fit`, a row of weight 0 brings no id into the model.
+        kept = np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
+        new = _rows_where(table, [rec.user, rec.item], kept)
+        encoder, column_map = rec.encoder_.extend(
+            user_ids=new[rec.user], item_ids=new[rec.item], users=users, items=items, context=table
+        )
+    except DataError as error:
+        raise _named(error, "table") from None
+    estimator = copy.copy(rec.estimator_).grow(column_map, encoder.n_features_)
+    part = Part.of(rows, _encode(encoder, table, "table"))
+    learned = part.learnable(rec)
     if learned.any():
         sampling = None
         if rec.negatives:
-            sampling = NegativeSampling(rec.negatives, _history(history, weights, n_users).seen(n_items))
-        data = _training_set(rows, encoded, learned, sampling)
-        rec.estimator_.partial_fit(data)
-        weights[1][learned] = _learned_weights(rec.estimator_, data, False)
-    rec.interactions_ = _history(history, weights, n_users)
-    counts = np.bincount(item[learned & _liked(rec, rows)], minlength=len(rec.popularity_))
-    rec.popularity_ = rec.popularity_ + counts
+            sampling = sampling_of(rec, encoder, history_of([part], encoder, rec.interactions_))
+        data = part.training_set(learned, sampling)
+        estimator.partial_fit(data)
+        part.learned[learned] = estimator._objective_weights(data, split=False)
+    n_items = len(encoder.items_)
+    popularity = _popularity(rec, part, learned, n_items)
+    popularity[: len(rec.popularity_)] += rec.popularity_
+    titles = more_titles(rec.titles_, items, rec.item, rec.title, encoder.items_)
+
+    rec.estimator_ = estimator
+    rec.encoder_ = encoder
+    rec.interactions_ = history_of([part], encoder, rec.interactions_)
+    rec.popularity_ = popularity
+    rec.titles_ = titles
     rec.__dict__.pop("_cached_ranker", None)
 
 
 def encode_rows(rec: Recommender, table: Any) -> csr_matrix:
     """Flat rows of a table; a warning counts the rows whose user or item the model does not know."""
     encoded = _encode(rec.encoder_, table, "table")
-    if not len(encoded.blocks[0].index):
+    index = {"user": encoded.blocks[0].index, "item": encoded.blocks[-1].index}
+    if not len(index["user"]):
         raise DataError("table: there are no rows to score")
-    for kind, index in zip(("user", "item"), _index(encoded), strict=True):
-        n_unknown = int((index < 0).sum())
+    for kind, positions in index.items():
+        n_unknown = int((positions < 0).sum())
         if n_unknown:
             warnings.warn(
-                f"{n_unknown:,} of {len(index):,} rows have {'an' if kind == 'item' else 'a'} {kind} "
+                f"{n_unknown:,} of {len(positions):,} rows have {'an' if kind == 'item' else 'a'} {kind} "
                 f"that the model does not know; the {kind}'s part of their score is zero",
                 UserWarning,
                 stacklevel=3,
             )
-    rows: csr_matrix = rec.encoder_.transform(table)
-    return rows
+    return encoded.to_csr()
 
 
 def check_columns(rec: Recommender) -> Columns:
     """Refuse parameters that contradict each other; what remains says how to read a table."""
     if not isinstance(rec.estimator, BaseFM):
         raise DataError(f"estimator must be an FMClassifier or an FMRegressor, got {type(rec.estimator).__name__}")
-    for name, value in (("fields", rec.fields), ("time", rec.time)):
-        if value is not None:
-            raise DataError(f"{name} is not there yet: it comes with version 0.3; leave it None")
     m = rec.negatives
     if isinstance(m, bool) or not isinstance(m, numbers.Integral) or m < 0:
         raise DataError(f"negatives must be an integer of at least 0, got {m!r}")
@@ -145,19 +173,42 @@ def check_columns(rec: Recommender) -> Columns:
     return Columns(rec.user, rec.item, rec.target, rec.weight, threshold, binary)
 
 
-def _encode_training_rows(rec: Recommender, table: Any, rows: Interactions) -> tuple[Encoder, EncodedTable]:
-    encoder = Encoder(rec.user, rec.item)
+def _encode_training_rows(
+    rec: Recommender, table: Any, rows: Interactions, users: Any, items: Any
+) -> tuple[Encoder, EncodedTable]:
+    encoder = Encoder(rec.user, rec.item, fields=rec.fields)
     try:
         if rows.weight is None or rows.weight.all():
-            return encoder, encoder.fit_encode(table)
-        # A row of weight 0 is as if absent: it must not bring ids into the model.
+            return encoder, encoder.fit_encode(table, users=users, items=items)
+        # A row of weight 0 is as if absent: it must not bring ids or categories into the model.
         kept = rows.weight > 0
         if not kept.any():
-            raise DataError("every weight is 0")
-        encoder.fit({name: read_column(table, name, "table")[kept] for name in (rec.user, rec.item)})
-        return encoder, encoder.encode(table)
+            raise DataError("table: every weight is 0")
+        names = [rec.user, rec.item] if rec.fields is None else column_names(table)
+        encoder.fit(_rows_where(table, names, kept), users=users, items=items)
     except DataError as error:
         raise _named(error, "table") from None
+    encoder = _with_context(encoder, table, "table")
+    return encoder, _encode(encoder, table, "table")
+
+
+def _rows_where(table: Any, names: list[Any], kept: NDArray[np.bool_]) -> dict[Any, Any]:
+    """Some rows of some columns of a table."""
+    if kept.all():
+        return {name: series(table, name) for name in names}
+    found = {}
+    for name in names:
+        values = series(table, name)
+        found[name] = values.filter(kept.tolist()) if isinstance(values, nw.Series) else values[kept]
+    return found
+
+
+def _with_context(encoder: Encoder, table: Any, name: str) -> Encoder:
+    """An encoder that has the contexts of a table too, so that the history can point to them."""
+    try:
+        return encoder.extend(context=table)[0] if encoder.declared_fields_["context"] else encoder
+    except DataError as error:
+        raise _named(error, name) from None
 
 
 def _encode(encoder: Encoder, table: Any, name: str) -> EncodedTable:
@@ -168,22 +219,10 @@ def _encode(encoder: Encoder, table: Any, name: str) -> EncodedTable:
 
 
 def _named(error: DataError, name: str) -> DataError:
+    """Say which table it was, where the message speaks of its columns."""
     text = str(error)
-    return DataError(text if text.startswith(f"{name}: ") else f"{name}: {text}")
-
-
-def _index(encoded: EncodedTable) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    return encoded.blocks[0].index, encoded.blocks[-1].index
-
-
-def _weights(rows: Interactions) -> NDArray[np.float32]:
-    return np.ones(len(rows), np.float32) if rows.weight is None else rows.weight
-
-
-def _learnable(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
-    """Rows that are learned from: with sampled negatives only likes."""
-    learnable = _weights(rows) > 0
-    return learnable & (rows.label == 1) if rec.negatives else learnable
+    speaks_of_a_table = text.startswith(("column", "the column", "the table", "expected a table", "two columns"))
+    return DataError(f"{name}: {text}" if speaks_of_a_table else text)
 
 
 def _nothing_learnable(rec: Recommender) -> str:
@@ -192,64 +231,6 @@ def _nothing_learnable(rec: Recommender) -> str:
     return "the weight of every row is 0"
 
 
-def _liked(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
-    """Rows that make an item popular."""
-    if is_classifier(rec.estimator):
-        return np.asarray(rows.label == 1)
-    if rec.like_threshold is None or rows.target is None:
-        return np.ones(len(rows), dtype=bool)
-    return np.asarray(rows.target >= rec.like_threshold)
-
-
-def _learned_weights(estimator: BaseFM, data: TrainingSet, may_hold_out: bool) -> NDArray[np.float32]:
-    """What each row weighed in the objective: class weights included, 0 where early stopping held it out."""
-    return estimator._objective_weights(data, split=may_hold_out)
-
-
-def _none(rows: Interactions) -> NDArray[np.float32]:
-    return np.zeros(len(rows), np.float32)
-
-
-def _history(
-    parts: list[tuple[NDArray[Any], NDArray[Any], Interactions]], weights: list[NDArray[np.float32]], n_users: int
-) -> History:
-    users, items, rows = zip(*parts, strict=True)
-    targets = [part.target for part in rows if part.target is not None]
-    return History.collect(
-        np.concatenate(users),
-        np.concatenate(items),
-        np.concatenate(targets) if targets else None,
-        np.concatenate([part.label for part in rows]),
-        np.concatenate(weights),
-        n_users,
-    )
-
-
-def _training_set(
-    rows: Interactions, encoded: EncodedTable, learned: NDArray[np.bool_], sampling: NegativeSampling | None
-) -> TrainingSet:
-    everything = bool(learned.all())
-    blocks = [
-        Block(b.name, b.index if everything else b.index[learned], b.rows, b.field_ranges) for b in encoded.blocks
-    ]
-    target = (rows.label if everything else rows.label[learned]).astype(np.float64)
-    weight = None if rows.weight is None else rows.weight[learned]
-    return TrainingSet(target, blocks, weight, sampling)
-
-
-def _held_out_set(
-    rec: Recommender, name: str, rows: Interactions, encoded: EncodedTable, sampling: NegativeSampling | None
-) -> TrainingSet:
-    """Rows to look at while training; with `sampling` the likes, which get negatives drawn for them."""
-    kept = _weights(rows) > 0
-    if sampling is not None:
-        user, item = _index(encoded)
-        kept &= _learnable(rec, rows) & (user >= 0) & (item >= 0)
-    if not kept.any():
-        raise DataError(f"{name}: no row can be measured")
-    blocks = []
-    for block in encoded.blocks:
-        block = replace(block, index=block.index[kept]).with_unknown()
-        blocks.append(Block(block.name, block.index, block.rows, block.field_ranges))
-    weight = None if rows.weight is None else rows.weight[kept]
-    return TrainingSet(rows.label[kept].astype(np.float64), blocks, weight, sampling)
+def _popularity(rec: Recommender, part: Part, learned: NDArray[np.bool_], n_items: int) -> NDArray[np.int64]:
+    """How many likes each item has."""
+    return np.bincount(part.item[learned & is_like(rec, part.rows)], minlength=n_items).astype(np.int64)

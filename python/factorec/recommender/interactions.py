@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = [
     "names_columns",
     "read_column",
     "read_interactions",
+    "read_times",
 ]
 
 
@@ -82,6 +85,24 @@ def read_column(table: Any, name: Any, table_name: str) -> NDArray[Any]:
     return values if isinstance(values, np.ndarray) else values.to_numpy()
 
 
+def read_times(table: Any, name: Any, table_name: str) -> NDArray[Any]:
+    """A column of numbers or dates, as numbers that can be compared; none missing."""
+    values = read_column(table, name, table_name)
+    if values.dtype == object and all(value is None or isinstance(value, date) for value in values):
+        values = np.array(list(map(_to_utc, values)), dtype="datetime64[us]")
+    if values.dtype.kind not in "iufM":
+        raise DataError(f"{table_name}: column {name!r} must hold numbers or dates, got {values.dtype}")
+    missing = np.isnat(values) if values.dtype.kind == "M" else ~np.isfinite(values)
+    if missing.any():
+        raise DataError(f"{table_name}: column {name!r} has no time in row {int(np.argmax(missing))}")
+    return values.view(np.int64) if values.dtype.kind == "M" else values
+
+
+def _to_utc(value: Any) -> Any:
+    """A date of Python's own without its time zone, which numpy has not."""
+    return value.astimezone(UTC).replace(tzinfo=None) if getattr(value, "tzinfo", None) is not None else value
+
+
 def id_positions(vocabulary: Vocabulary, ids: Any, kind: str, hint: str = "") -> NDArray[np.int64]:
     """Positions of ids; those that the model does not know raise `UnknownIdError`."""
     ids = np.atleast_1d(np.asarray(ids))
@@ -141,6 +162,8 @@ class History:
         As the caller gave it.
     label, weight : ndarray of shape (n,), float32
         As the estimator got them; `weight` is 0 for rows that are seen but were not trained on.
+    context : dict of str to ndarray of shape (n,), int32
+        By context field: the position of its value, -1 for one that is not known.
     """
 
     indptr: NDArray[np.int64]
@@ -148,6 +171,7 @@ class History:
     target: NDArray[np.float32] | None
     label: NDArray[np.float32]
     weight: NDArray[np.float32]
+    context: dict[str, NDArray[np.int32]] = field(default_factory=dict)
 
     @classmethod
     def collect(
@@ -158,6 +182,7 @@ class History:
         label: NDArray[np.float32],
         weight: NDArray[np.float32],
         n_users: int,
+        context: Mapping[str, NDArray[np.integer[Any]]] | None = None,
     ) -> History:
         """Sort rows by user, keeping their order; rows whose user or item is -1 are dropped."""
         order = np.argsort(users, kind="stable")
@@ -170,6 +195,7 @@ class History:
             None if target is None else target[order],
             label[order],
             weight[order],
+            {name: index[order].astype(np.int32) for name, index in (context or {}).items()},
         )
 
     def users(self) -> NDArray[np.int64]:

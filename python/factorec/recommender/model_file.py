@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from ..encoding import STATE_SCHEMA, Encoder
+from ..encoding import STATE_SCHEMA, Encoder, fields_from_json, fields_to_json
 from ..errors import DataError, FormatError
 from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
 from ..fm._checks import check_settings
@@ -47,6 +47,7 @@ _SCHEMA = {
         f"history.{name}": TensorSpec("float32", ("n_stored_of_history",), optional=True)
         for name in ("target", "label", "weight")
     },
+    "history.context": TensorSpec("int32", ("n_context_fields", "n_stored_of_history"), optional=True),
 }
 
 
@@ -77,6 +78,8 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         tensors |= {"history.label": met.label, "history.weight": met.weight}
         if met.target is not None:
             tensors["history.target"] = met.target
+        if met.context:
+            tensors["history.context"] = np.stack(list(met.context.values()))
     metadata = {
         "class": "Recommender",
         "parameters": {
@@ -86,8 +89,8 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         "estimator_parameters": {name: _to_json(name, value) for name, value in estimator.get_params().items()},
         "solver_state": {name: getattr(state, name) for name in _SCALARS},
         "penalties_per_row": {field: list(pair) for field, pair in penalties.per_row.items()},
-        "field_ranges": {field: list(span) for field, span in rec.encoder_.field_ranges_.items()},
         "encoder": encoder_metadata,
+        "field_ranges": {field: list(span) for field, span in rec.encoder_.field_ranges_.items()},
         "metrics": [[part, metric] for part, metric, _ in records],
         "target_range": None if is_classifier(estimator) else list(estimator.target_range_),
         "table": rec.backend_,
@@ -149,6 +152,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     columns = check_columns(rec)
     check_settings(unfitted)
 
+    # Files of version 0.1 know no fields: without metadata of its own an encoder has ids alone.
     encoder = Encoder.from_state(rec.user, rec.item, rec.fields, metadata.get("encoder", {}), tensors)
     n_features, n_users, n_items = len(tensors["linear"]), len(encoder.users_), len(encoder.items_)
     ranges = {field: list(span) for field, span in encoder.field_ranges_.items()}
@@ -186,7 +190,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
         estimator.target_range_ = (float(low), float(high))
 
     rec.estimator_, rec.encoder_ = estimator, encoder
-    rec.interactions_ = _history(tensors, n_items, binary=columns.binary)
+    rec.interactions_ = _history(tensors, encoder, binary=columns.binary)
     if (tensors["popularity"] < 0).any():
         raise FormatError("array 'popularity' holds a negative count")
     rec.popularity_ = tensors["popularity"]
@@ -198,11 +202,11 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     return rec
 
 
-def _history(tensors: dict[str, NDArray[Any]], n_items: int, *, binary: bool) -> History | None:
+def _history(tensors: dict[str, NDArray[Any]], encoder: Encoder, *, binary: bool) -> History | None:
     present = [name for name in tensors if name.startswith("history.")]
     if not present:
         return None
-    structure = unpack_csr(tensors, "history", n_items)
+    structure = unpack_csr(tensors, "history", len(encoder.items_))
     for name in ("history.label", "history.weight"):
         if name not in tensors:
             raise FormatError(f"array {name!r} is missing")
@@ -217,12 +221,27 @@ def _history(tensors: dict[str, NDArray[Any]], n_items: int, *, binary: bool) ->
         tensors.get("history.target"),
         label,
         weight,
+        _contexts(tensors, encoder),
     )
+
+
+def _contexts(tensors: dict[str, NDArray[Any]], encoder: Encoder) -> dict[str, NDArray[np.int32]]:
+    """The context of each row of the history, by field."""
+    fields = [field.field_name for field in encoder.declared_fields_["context"]]
+    stored = tensors.get("history.context", np.empty((0, 0), np.int32))
+    if len(stored) != len(fields):
+        raise FormatError(f"array 'history.context' has {len(stored)} contexts, there are {len(fields)}")
+    for name, index in zip(fields, stored, strict=True):
+        if index.size and (index.min() < -1 or index.max() >= len(encoder.entities(name))):
+            raise FormatError(f"array 'history.context' leaves the values of {name!r}")
+    return dict(zip(fields, stored, strict=True))
 
 
 def _construct(kind: type[Any], parameters: Any, **more: Any) -> Any:
     """An object of a class from the allow-list, with exactly the parameters that its constructor has."""
-    values = {name: _from_json(value) for name, value in parameters.items()}
+    values = {
+        name: fields_from_json(value) if name == "fields" else _from_json(value) for name, value in parameters.items()
+    }
     expected = set(kind._get_param_names()) - set(more)
     if set(values) != expected:
         odd = ", ".join(sorted(set(values) ^ expected))[:200]
@@ -234,6 +253,8 @@ def _to_json(name: str, value: Any) -> Any:
     """A constructor parameter as JSON; dicts as pairs, since JSON has only strings as keys."""
     if name == "random_state" and not isinstance(value, (int, np.integer)):
         return None  # a generator is used up by fit; the seed drawn from it is in the solver's state
+    if name == "fields":
+        return fields_to_json(value)
     if isinstance(value, dict):
         return {"pairs": [[_to_json("", key), _to_json("", item)] for key, item in value.items()]}
     if isinstance(value, np.generic):

@@ -39,6 +39,8 @@ class Recommendations:
         Titles by position.
     popular : ndarray of shape (n_users,), bool, optional
         True where the list is the popular items, because the model does not know the user.
+    context : dict of str to ndarray of shape (n_users,), optional
+        Columns that tell several lists of one user apart; frames and files show them beside its id.
     user_name, item_name : str
         Column names in frames and files.
     backend : {"pandas", "polars", "pyarrow", "dict"}
@@ -70,6 +72,7 @@ class Recommendations:
         catalogue: NDArray[Any],
         titles: NDArray[Any] | None = None,
         popular: NDArray[np.bool_] | None = None,
+        context: Mapping[str, NDArray[Any]] | None = None,
         user_name: str = "user_id",
         item_name: str = "item_id",
         backend: str = "dict",
@@ -79,6 +82,7 @@ class Recommendations:
         self.counts: NDArray[np.int64] = (positions >= 0).sum(axis=1, dtype=np.int64)
         self.popular = np.zeros(len(user_ids), dtype=bool) if popular is None else popular
         self.positions = positions
+        self.context = dict(context or {})
         self._catalogue = catalogue
         self._titles = titles
         self._names = (str(user_name), str(item_name))
@@ -127,13 +131,14 @@ class Recommendations:
         return out
 
     def to_columns(self) -> dict[str, NDArray[Any]]:
-        """One row per recommended item: user, rank (from 1), item, title (if any), score."""
+        """One row per recommended item: user, context (if any), rank (from 1), item, title (if any), score."""
         user_name, item_name = self._names
         held = self.positions >= 0
         positions = self.positions[held]
         ranks = np.broadcast_to(np.arange(1, self.n + 1, dtype=np.int64), self.positions.shape)
         columns = {
             user_name: np.repeat(self.user_ids, self.counts),
+            **{name: np.repeat(values, self.counts) for name, values in self.context.items()},
             "rank": ranks[held],
             item_name: self._catalogue[positions],
         }
@@ -153,7 +158,7 @@ class Recommendations:
         Returns
         -------
         pandas.DataFrame, polars.DataFrame, pyarrow.Table or dict of ndarray
-            Columns: user, ``rank``, item, ``title`` (if any), ``score``.
+            Columns: user, those of `context`, ``rank``, item, ``title`` (if any), ``score``.
 
         Raises
         ------
@@ -178,11 +183,15 @@ class Recommendations:
         shown_users, shown_items = (1, 10) if len(self) == 1 else (3, 3)
         lines = [f"Recommendations({len(self):,} {'user' if len(self) == 1 else 'users'}, n={self.n})"]
         for row in range(min(shown_users, len(self))):
-            lines.append(f"{self._names[0]} {self.user_ids[row]}" + (" (popular)" if self.popular[row] else ""))
+            lines.append(f"{self._names[0]} {self.user_ids[row]}" + self._remark(row))
             lines += self._lines_of(row, shown_items)
         if len(self) > shown_users:
             lines.append(f"... and {len(self) - shown_users:,} more")
         return "\n".join(lines)
+
+    def _remark(self, row: int) -> str:
+        said = "".join(f", {name} {values[row]}" for name, values in self.context.items())
+        return said + (" (popular)" if self.popular[row] else "")
 
     def _lines_of(self, row: int, limit: int) -> list[str]:
         positions = self.positions[row, : min(int(self.counts[row]), limit)]

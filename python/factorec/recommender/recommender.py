@@ -33,8 +33,9 @@ class Recommender(Lists, Scores):
         classifier and `negatives`.
     weight : str, optional
         Column with the weight of each row; a row of weight 0 is seen by its user but not learned from.
-    time : None
-        Reserved for a later version.
+    time : str, optional
+        Column with the time of each row, numbers or dates. With ``estimator.early_stopping`` and no `validation`
+        table, `fit` holds out the newest ``estimator.validation_fraction`` of the rows, not random ones.
     title : str or None
         Column of the `items` table with titles; None: no titles.
     like_threshold : float, optional
@@ -44,15 +45,22 @@ class Recommender(Lists, Scores):
         Classifier: for each like and epoch this many items that the user has not seen are drawn as dislikes, and
         rows that are not likes are not learned from (they stay seen). A model that ranks items nobody rated
         needs this; `predict` then is the probability of a like against items drawn at random.
-    fields : None
-        Reserved for a later version (side features).
+    fields : dict of str to list, "auto" or None
+        Side features, as `Encoder` takes them: ``{"user": […], "item": […], "context": […]}``, lists of
+        `Categorical`, `MultiLabel`, `Numeric`, `Precomputed` or names of columns. Those of users and items read
+        the tables `users` and `items` given to `fit`, those of the context the interactions. ``"auto"`` takes all
+        columns that look useful and prints which.
 
     Attributes
     ----------
     estimator_ : FMClassifier or FMRegressor
         The fitted clone of `estimator`; ``estimator_.history_`` has the metrics of every epoch.
     encoder_ : Encoder
-        Ids to positions: ``encoder_.users_.ids``, ``encoder_.items_.ids``.
+        Ids to positions: ``encoder_.users_.ids``, ``encoder_.items_.ids``; the fields and their columns.
+    interactions_ : History or None
+        What each user has met, by position; None for a model that was saved without it.
+    popularity_ : ndarray of shape (n_items,), int64
+        Number of likes of each item.
 
     Examples
     --------
@@ -65,6 +73,17 @@ class Recommender(Lists, Scores):
     >>> why = rec.explain(user=3, item=int(top[3]["item_id"][0]))
     >>> abs(why.gap) < 1
     True
+
+    With the genres of items, and the day of the week as context:
+
+    >>> import numpy as np
+    >>> days = np.array(["weekday", "weekend"])[data.table["user_id"] % 2]
+    >>> items = {"item_id": np.arange(41), "genre": np.array(["drama", "comedy", "crime"])[np.arange(41) % 3]}
+    >>> rec = fr.Recommender(fr.FMRegressor(n_factors=4, random_state=0), title=None,
+    ...                      fields={"item": ["genre"], "context": ["day"]})
+    >>> rec = rec.fit({**data.table, "day": days}, items=items)
+    >>> rec.recommend([3], n=5, context={"day": "weekend"}, cold_items=True).counts
+    array([5])
     """
 
     def __init__(
@@ -75,11 +94,11 @@ class Recommender(Lists, Scores):
         item: Any = "item_id",
         target: Any = "rating",
         weight: Any = None,
-        time: None = None,
+        time: Any = None,
         title: Any = "title",
         like_threshold: float | None = None,
         negatives: int = 0,
-        fields: None = None,
+        fields: Any = None,
     ) -> None:
         self.estimator = estimator
         self.user = user
@@ -100,6 +119,7 @@ class Recommender(Lists, Scores):
         users: Any = None,
         validation: Any = None,
         eval_set: Mapping[str, Any] | None = None,
+        on_epoch: Any = None,
     ) -> Self:
         """Learn from a table of interactions.
 
@@ -108,11 +128,15 @@ class Recommender(Lists, Scores):
         table : table
             One row per interaction, with the columns named in the constructor.
         items, users : table, optional
-            Catalogues: one row per item (with titles), one per user.
+            Catalogues: one row per item (with titles), one per user, with the columns that `fields` names. What is
+            only in a catalogue is *cold*: the model knows it by its features alone.
         validation : table, optional
-            Interactions for early stopping (``estimator.early_stopping``); they count as seen.
+            Interactions for early stopping (``estimator.early_stopping``); they count as seen, cold items included.
         eval_set : dict of str to table, optional
             Interactions whose metrics are recorded in ``estimator_.history_`` and used for nothing else.
+        on_epoch : callable, optional
+            Called after each epoch as ``on_epoch(epoch, metrics)``, see `FMClassifier.fit`; what it raises ends
+            training.
 
         Returns
         -------
@@ -125,18 +149,22 @@ class Recommender(Lists, Scores):
         DivergenceError
             If training does not converge.
         """
-        fitting.fit(self, table, items, users, validation, eval_set or {})
+        fitting.fit(self, table, items, users, validation, eval_set or {}, on_epoch)
         return self
 
-    def partial_fit(self, table: Any) -> Self:
-        """Go once over more interactions of users and items that the model knows.
+    def partial_fit(self, table: Any, *, users: Any = None, items: Any = None) -> Self:
+        """Go once over more interactions.
 
-        Rows given twice count twice, in what is learned and in the users' histories.
+        New ids, and those that were in a catalogue only, get parameters of their own, as in `fit`; parameters that
+        no row has keep their bits. Fields do not change: a category that `fit` did not meet stays unknown. Rows
+        given twice count twice, in what is learned and in the users' histories.
 
         Parameters
         ----------
         table : table
             As in `fit`.
+        users, items : table, optional
+            Catalogue rows of new users and items; those of known ones are left out of account.
 
         Returns
         -------
@@ -145,12 +173,10 @@ class Recommender(Lists, Scores):
         Raises
         ------
         DataError
-            If the table cannot be used, or the history was not saved.
-        UnknownIdError
-            If a user or an item was not in the table given to `fit`.
+            If a table cannot be used, or the history was not saved. The model is then what it was before.
         """
         check_is_fitted(self)
-        fitting.partial_fit(self, table)
+        fitting.partial_fit(self, table, users, items)
         return self
 
     def save(self, path: str | PathLike[str], *, history: bool = True) -> None:

@@ -27,8 +27,9 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         table : table
-            With the columns of users and items. An id that the model does not know counts as an average one; a
-            warning says how many there are.
+            With the columns of users and items, and those of the context fields. Ids that are in a catalogue only
+            count by their features. An id that the model does not know counts as an average one; a warning says
+            how many there are.
 
         Returns
         -------
@@ -47,7 +48,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         table : table
-            With the columns of users and items, and at least one row.
+            As in `decision_function`, with at least one row.
 
         Returns
         -------
