@@ -20,7 +20,7 @@ from . import _core
 
 if TYPE_CHECKING:
     from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks
-    from .encoding import Categorical, Encoder, MultiLabel, Numeric
+    from .encoding import Categorical, Encoder, MultiLabel, Numeric, Precomputed
     from .errors import (
         DatabaseError,
         DataError,
@@ -63,6 +63,7 @@ __all__ = [
     "MultiLabel",
     "NotFittedError",
     "Numeric",
+    "Precomputed",
     "Recommendations",
     "Recommender",
     "ScoreParts",
@@ -114,6 +115,7 @@ _HOMES = {
     "MultiLabel": "encoding",
     "NotFittedError": "errors",
     "Numeric": "encoding",
+    "Precomputed": "encoding",
     "Recommendations": "recommender",
     "Recommender": "recommender",
     "ScoreParts": "explain",

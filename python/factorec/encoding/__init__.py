@@ -6,7 +6,7 @@ from .declared import fields_from_json, fields_to_json
 from .encoded import EncodedBlock, EncodedTable
 from .encoder import Encoder
 from .entities import Entities
-from .fields import Categorical, MultiLabel, Numeric
+from .fields import Categorical, MultiLabel, Numeric, Precomputed
 from .state import STATE_SCHEMA
 from .vocabulary import Vocabulary
 
@@ -19,6 +19,7 @@ __all__ = [
     "Entities",
     "MultiLabel",
     "Numeric",
+    "Precomputed",
     "Vocabulary",
     "fields_from_json",
     "fields_to_json",

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from ..errors import DataError
-from ._sparse import empty_rows, side_by_side, take_rows
-from .fields import Declaration, Field, IdField
+from ._sparse import empty_rows, one_hot, side_by_side, take_rows
+from .fields import Declaration, Field, IdField, Precomputed, RowsById
 from .layout import Side
 from .tables import column_names, n_rows, series
 from .vocabulary import Vocabulary
 
-__all__ = ["features_of", "fit_side", "read_catalogue", "refuse_uncatalogued", "side_rows"]
+__all__ = ["features_of", "fit_side", "named", "read_catalogue", "refuse_uncatalogued", "side_rows"]
 
 Positions = npt.NDArray[np.int64]
 
@@ -44,8 +44,7 @@ class Catalogue:
 
     def rows_of(self, entities: Vocabulary) -> Positions:
         """Return the row of each entity, -1 where there is none."""
-        place = self.ids.index(entities.ids) if len(self.ids) else np.full(len(entities), -1)
-        return np.where(place < 0, -1, self.row[place]) if len(self.row) else place
+        return np.append(self.row, -1)[self.ids.index(entities.ids)]
 
 
 def read_catalogue(name: str, table: Any, column: Any, duplicates: str) -> Catalogue:
@@ -72,25 +71,6 @@ def read_catalogue(name: str, table: Any, column: Any, duplicates: str) -> Catal
     return Catalogue(name, table, ids, row)
 
 
-def learn_fields(declarations: Sequence[Declaration], catalogue: Catalogue, trained: Vocabulary) -> list[Field]:
-    """Fit fields to the catalogue's rows of trained ids: nothing could be learnt about what only others have."""
-    learn = catalogue.rows_of(trained)
-    learn = learn[learn >= 0]
-    if not len(learn):
-        raise DataError(
-            f"{catalogue.name}: no row is that of an id in the training rows; the fields have nothing to learn from"
-        )
-    with named(catalogue.name):
-        return [declaration.fit_field(catalogue.table, learn) for declaration in declarations]
-
-
-def side_rows(fields: Sequence[Field], catalogue: Catalogue, entities: Vocabulary) -> csr_matrix:
-    """Return the features of entities over the columns of the fields; none for those not in the catalogue."""
-    row = catalogue.rows_of(entities)
-    with named(catalogue.name):
-        return take_rows(side_by_side([field.rows(catalogue.table) for field in fields]), row)
-
-
 def fit_side(
     trained: Vocabulary,
     declarations: Sequence[Declaration],
@@ -101,20 +81,56 @@ def fit_side(
     duplicates: str,
     uncatalogued: str,
 ) -> Side:
-    """Learn a side's fields from its catalogue, and encode everyone in it."""
+    """Learn a side's fields from its catalogue, and encode everyone in it.
+
+    Fields learn from rows of trained ids: nothing could be learnt about what only others have.
+    """
     ids = IdField(str(column), trained, column)
     if not declarations:
         return Side(ids, (), trained, empty_rows(len(trained), 0))
     name = f"{side}s"
-    if table is None:
-        named_fields = ", ".join(repr(field.field_name) for field in declarations)
-        raise DataError(f"fields of the {side} ({named_fields}) read the table {name}=, which is not given")
-    catalogue = read_catalogue(name, table, column, duplicates)
+    reading = [f.field_name for f in declarations if not (isinstance(f, Precomputed) and f.by_id)]
+    if reading and table is None:
+        raise DataError(f"fields of the {side} ({', '.join(map(repr, reading))}) read the table {name}=; give it")
+    catalogue = learn = None
+    if reading:
+        catalogue = read_catalogue(name, table, column, duplicates)
+        with named(name):
+            learn = catalogue.rows_of(trained)
+        learn = learn[learn >= 0]
+        if not len(learn):
+            raise DataError(
+                f"{name}: no row is that of an id in the training rows; the fields have nothing to learn from"
+            )
+        refuse_uncatalogued(catalogue, trained, uncatalogued)
+    fields: list[Field] = []
+    found = [] if catalogue is None else [catalogue.ids.ids]
     with named(name):
-        entities = trained.extend(catalogue.ids.ids)
-    refuse_uncatalogued(catalogue, trained, uncatalogued)
-    fields = tuple(learn_fields(declarations, catalogue, trained))
-    return Side(ids, fields, entities, side_rows(fields, catalogue, entities))
+        for declaration in declarations:
+            if isinstance(declaration, Precomputed) and declaration.by_id:
+                field = declaration.fit_rows(trained)
+                assert field.ids is not None
+                found.append(field.ids.ids)
+                fields.append(field)
+            else:
+                fields.append(declaration.fit_field(table, learn))
+    entities = trained.extend(np.concatenate(found))
+    return Side(ids, tuple(fields), entities, side_rows(fields, catalogue, entities))
+
+
+def side_rows(fields: Sequence[Field], catalogue: Catalogue | None, entities: Vocabulary) -> csr_matrix:
+    """Return the features of entities over the columns of the fields; none for those not in the catalogue."""
+    row = np.full(len(entities), -1) if catalogue is None else catalogue.rows_of(entities)
+    parts = []
+    with named("" if catalogue is None else catalogue.name):
+        for field in fields:
+            if isinstance(field, RowsById):
+                parts.append(field.rows_of(entities))
+            elif catalogue is None:
+                parts.append(empty_rows(len(entities), field.n_columns))
+            else:
+                parts.append(take_rows(field.rows(catalogue.table), row))
+    return side_by_side(parts)
 
 
 def refuse_uncatalogued(catalogue: Catalogue, wanted: Vocabulary, uncatalogued: str) -> None:
@@ -131,8 +147,18 @@ def refuse_uncatalogued(catalogue: Catalogue, wanted: Vocabulary, uncatalogued: 
 def features_of(side: Side, table: Any) -> csr_matrix:
     """Encode rows of a catalogue over the columns of a side, own ids of known ones included."""
     n = n_rows(table)
-    own = side.ids.rows(table) if side.ids.column in column_names(table) else empty_rows(n, side.ids.n_columns)
-    return side_by_side([own, *(field.rows(table) for field in side.fields)])
+    index = np.full(n, -1)
+    if side.ids.column in column_names(table):
+        index = side.entities.index(series(table, side.ids.column))
+    known = np.where(index < 0, -1, side.columns[index])
+    parts = [one_hot(known, side.ids.n_columns)]
+    start = 0
+    for field in side.fields:
+        stop = start + field.n_columns
+        by_id = isinstance(field, RowsById)
+        parts.append(take_rows(csr_matrix(side.features[:, start:stop]), index) if by_id else field.rows(table))
+        start = stop
+    return side_by_side(parts)
 
 
 class named:
@@ -144,5 +170,5 @@ class named:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if type(error) is DataError and not str(error).startswith(f"{self.name}: "):
-            raise DataError(f"{self.name}: {error}") from None
+        if self.name and type(error) is DataError and not str(error).startswith(f"{self.name}: "):
+            raise DataError(f"{self.name}: {error}") from error.__cause__

@@ -17,8 +17,11 @@ __all__ = ["context_entities", "find_entities"]
 def context_entities(field: Field, table: Any) -> tuple[csr_matrix, npt.NDArray[np.int64]]:
     """Return the distinct rows of a field over a table, and which of them each row of the table has."""
     rows, which = field.distinct(table)
+    occurs = np.zeros(rows.shape[0], dtype=bool)
+    occurs[which] = True
+    rows = rows[occurs]
     first, place = distinct_rows(rows)
-    return rows[first], place[which]
+    return rows[first], place[np.cumsum(occurs) - 1][which]
 
 
 def find_entities(known: csr_matrix, field: Field, table: Any) -> tuple[csr_matrix, npt.NDArray[np.int64]]:

@@ -6,12 +6,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
-from .fields import Categorical, Declaration, MultiLabel, Numeric
+from .fields import Categorical, Declaration, MultiLabel, Numeric, Precomputed
 
 __all__ = ["SIDES", "Declared", "check_names", "declared", "fields_from_json", "fields_to_json"]
 
 SIDES = ("user", "context", "item")
-KINDS: dict[str, type[Declaration]] = {kind.__name__: kind for kind in (Categorical, MultiLabel, Numeric)}
+KINDS: dict[str, type[Declaration]] = {kind.__name__: kind for kind in (Categorical, MultiLabel, Numeric, Precomputed)}
 
 Declared = dict[str, list[Declaration]]
 
@@ -71,7 +71,8 @@ def fields_to_json(fields: Any) -> Any:
     Returns
     -------
     dict, "auto" or None
-        A declaration is ``{"kind": …, "parameters": {…}}``; a column's name stays as it is.
+        A declaration is ``{"kind": …, "parameters": {…}}``; a column's name stays as it is. Of a transformer only
+        the name of its class is kept: enough to say what is missing, not to fit again.
 
     Examples
     --------
@@ -115,7 +116,13 @@ def fields_from_json(fields: Any) -> Any:
 def _entry_to_json(entry: Any) -> Any:
     if not isinstance(entry, Declaration):
         return entry
-    return {"kind": type(entry).__name__, "parameters": entry.get_params(deep=False)}
+    parameters = entry.get_params(deep=False)
+    if isinstance(entry, Precomputed):  # nothing executable, and the rows stand with the entities
+        if entry.transformer is not None and not isinstance(entry.transformer, str):
+            parameters["transformer"] = type(entry.transformer).__name__
+        if entry.rows is not None:
+            parameters |= {"rows": "not saved", "ids": "not saved"}
+    return {"kind": type(entry).__name__, "parameters": parameters}
 
 
 def _entry_from_json(entry: Any) -> Any:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, Self, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._threads import resolve_n_jobs
 from ..errors import DataError
-from .catalogue import features_of, fit_side
-from .contexts import context_entities, find_entities
-from .declared import check_names, declared
+from .catalogue import features_of
+from .contexts import find_entities
 from .encoded import EncodedBlock, EncodedTable
 from .entities import Entities
 from .fields import Declaration
 from .growth import extended
-from .layout import Context, Layout
+from .layout import Layout
+from .learning import learn, map_blocks, read_ids
 from .state import from_state, to_state
-from .tables import series
 from .vocabulary import Vocabulary
 
 __all__ = ["Encoder"]
-
-T = TypeVar("T")
 
 
 class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -42,10 +37,11 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     user, item : hashable
         Names of the columns with the ids of users and items; positions for two-dimensional arrays.
-    fields : dict of str to list, or None
+    fields : dict of str to list, "auto", or None
         Side features: ``{"user": […], "item": […], "context": […]}``, each a list of `Categorical`, `MultiLabel`,
-        `Numeric` and the like; the name of a column alone stands for a `Categorical`. Fields of users and items
-        read the tables `users` and `items` given to `fit`, those of the context the interactions themselves.
+        `Numeric` and `Precomputed`; the name of a column alone stands for a `Categorical`. Fields of users and
+        items read the tables `users` and `items` given to `fit`, those of the context the interactions themselves.
+        ``"auto"`` chooses fields for the columns of `users` and `items` and prints what it chose.
     duplicates : {"raise", "first", "last"}
         An id in more than one row of `users` or `items` is an error, or the first or last row counts.
     uncatalogued : {"ignore", "raise"}
@@ -173,7 +169,7 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             `fit`.
         """
         check_is_fitted(self)
-        columns = self._read(X)
+        columns = read_ids(X, self._names(), self.declared_fields_["context"])
         layout = self._layout
         found: dict[str, csr_matrix] = {}
 
@@ -186,7 +182,7 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 found[block] = layout.placed(block, rows)
             return places
 
-        return self._encoded(_map(index, list(layout.blocks), len(columns["user"])), found)
+        return self._encoded(map_blocks(index, list(layout.blocks), len(columns["user"])), found)
 
     def transform(self, X: Any) -> csr_matrix:
         """Encode interactions as flat rows.
@@ -288,7 +284,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         given = {"user": (user_ids, users), "item": (item_ids, items)}
         layout, column_map = extended(self._layout, given, context, self.duplicates, self.uncatalogued)
-        return clone(self)._take(layout, self.declared_fields_), column_map
+        # Not clone(), which would copy rows given by id.
+        return type(self)(**self.get_params(deep=False))._take(layout, self.declared_fields_), column_map
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Return what was fitted, for a file.
@@ -301,7 +298,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             By the names in `factorec.encoding.STATE_SCHEMA`.
         """
         check_is_fitted(self)
-        return to_state(self._layout, self.declared_fields_)
+        metadata, tensors = to_state(self._layout, self.declared_fields_)
+        return metadata | {"duplicates": self.duplicates, "uncatalogued": self.uncatalogued}, tensors
 
     @classmethod
     def from_state(
@@ -324,7 +322,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         FormatError, DataError
             If they do not describe an encoder.
         """
-        return cls(user, item, fields=fields)._take(*from_state(user, item, metadata, tensors))
+        options = {name: metadata[name] for name in ("duplicates", "uncatalogued") if name in metadata}
+        return cls(user, item, fields=fields, **options)._take(*from_state(user, item, metadata, tensors))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the feature columns, ``column_id`` as in scikit-learn's OneHotEncoder.
@@ -353,51 +352,15 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._layout.sides["item"].entities
 
-    def _read(self, X: Any) -> dict[str, Any]:
-        """Read the columns of ids, and see that all columns needed are of one length."""
-        contexts = declared(self.fields)["context"] if self.fields != "auto" else []
-        needed = dict.fromkeys(name for field in contexts for name in field.columns_read)
-        columns = {"user": series(X, self.user), "item": series(X, self.item)}
-        if isinstance(X, Mapping):  # only there can they differ
-            lengths = {name: len(X[name]) for name in (self.user, *needed, self.item) if name in X}
-            if len(set(lengths.values())) > 1:
-                counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
-                raise DataError(f"the columns of a table must have equal length, got {counts}")
-        return columns
+    def _names(self) -> dict[str, Hashable]:
+        return {"user": self.user, "item": self.item}
 
     def _learn(self, X: Any, users: Any, items: Any) -> list[npt.NDArray[np.int64]]:
-        for name, allowed in (("duplicates", ("raise", "first", "last")), ("uncatalogued", ("ignore", "raise"))):
-            if getattr(self, name) not in allowed:
-                raise DataError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
-        columns = self._read(X)
-        n = len(columns["user"])
-        if not n:
-            raise DataError("the table has no rows; there is nothing to learn ids from")
-        fields = declared(self.fields)
-        check_names(self.user, self.item, fields)
-        names, tables = {"user": self.user, "item": self.item}, {"user": users, "item": items}
-        found = _map(lambda side: Vocabulary.from_values(columns[side], name=names[side]), list(names), n)
-        learnt = dict(zip(names, found, strict=True))
-        sides = {
-            side: fit_side(
-                learnt[side][0],
-                fields[side],
-                tables[side],
-                side=side,
-                column=names[side],
-                duplicates=self.duplicates,
-                uncatalogued=self.uncatalogued,
-            )
-            for side in names
-        }
-        contexts, indices = [], []
-        for declaration in fields["context"]:
-            field = declaration.fit_field(X)
-            rows, index = context_entities(field, X)
-            contexts.append(Context(field, rows))
-            indices.append(index)
-        self._take(Layout(sides["user"], contexts, sides["item"]), fields)
-        return [learnt["user"][1], *indices, learnt["item"][1]]
+        tables = {"user": users, "item": items}
+        options = {"duplicates": self.duplicates, "uncatalogued": self.uncatalogued}
+        layout, fields, indices = learn(X, tables, self._names(), self.fields, **options)
+        self._take(layout, fields)
+        return indices
 
     def _take(self, layout: Layout, fields: dict[str, list[Declaration]]) -> Self:
         self._layout = layout
@@ -420,12 +383,3 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for block, index in zip(layout.blocks, indices, strict=True)
         ]
         return EncodedTable(tuple(blocks), self.n_query_features_, self.n_features_, dict(self.field_ranges_))
-
-
-def _map(function: Callable[[str], T], blocks: Sequence[str], n_rows: int) -> list[T]:
-    """Apply a function to the name of every block, for long columns in threads: hashing runs outside the GIL."""
-    threads = min(len(blocks), resolve_n_jobs(None))
-    if threads == 1 or n_rows < 100_000:
-        return [function(block) for block in blocks]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, blocks))

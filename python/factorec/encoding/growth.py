@@ -54,9 +54,7 @@ def _extended_side(side: Side, name: str, ids: Any, table: Any, duplicates: str,
     added = Vocabulary(entities.ids[len(side.entities) :], name=entities.name)
     if catalogue is not None:
         refuse_uncatalogued(catalogue, added, uncatalogued)
-        more = side_rows(side.fields, catalogue, added)
-    else:
-        more = empty_rows(len(added), side.features.shape[1])
+    more = side_rows(side.fields, catalogue, added) if side.fields else empty_rows(len(added), 0)
     if not side.fields:
         entities = wanted  # the same object: every entity has its column
     features = side.features

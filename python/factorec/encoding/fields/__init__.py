@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .base import Declaration, Field
+from .by_id import RowsById
 from .categorical import Categorical
 from .ids import IdField
 from .multilabel import MultiLabel
 from .numeric import Numeric
+from .precomputed import Precomputed
 
-__all__ = ["Categorical", "Declaration", "Field", "IdField", "MultiLabel", "Numeric"]
+__all__ = ["Categorical", "Declaration", "Field", "IdField", "MultiLabel", "Numeric", "Precomputed", "RowsById"]

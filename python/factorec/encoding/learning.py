@@ -1,0 +1,115 @@
+"""From tables to a layout: what an encoder does when it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .._threads import resolve_n_jobs
+from ..errors import DataError
+from .auto import infer_fields
+from .catalogue import fit_side
+from .contexts import context_entities
+from .declared import Declared, check_names, declared
+from .fields import Declaration
+from .layout import Context, Layout
+from .tables import series
+from .vocabulary import Vocabulary
+
+__all__ = ["learn", "map_blocks", "read_ids"]
+
+T = TypeVar("T")
+
+
+def read_ids(X: Any, names: Mapping[str, Hashable], contexts: Sequence[Declaration]) -> dict[str, Any]:
+    """Read the columns of ids by side, and see that all columns needed are of one length."""
+    columns = {side: series(X, name) for side, name in names.items()}
+    if isinstance(X, Mapping):  # only there can lengths differ
+        needed = dict.fromkeys([*names.values(), *(name for field in contexts for name in field.columns_read)])
+        lengths = {name: len(X[name]) for name in needed if name in X}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
+            raise DataError(f"the columns of a table must have equal length, got {counts}")
+    return columns
+
+
+def learn(
+    X: Any,
+    tables: Mapping[str, Any],
+    names: Mapping[str, Hashable],
+    fields: Any,
+    *,
+    duplicates: str,
+    uncatalogued: str,
+) -> tuple[Layout, Declared, list[npt.NDArray[np.int64]]]:
+    """Learn ids and fields.
+
+    Parameters
+    ----------
+    X : table
+    tables : dict
+        The catalogues of ``"user"`` and ``"item"``.
+    names : dict
+        The columns of their ids.
+    fields : dict, "auto" or None
+    duplicates, uncatalogued : str
+
+    Returns
+    -------
+    layout : Layout
+    fields : dict of str to list
+        What was declared, or inferred.
+    indices : list of ndarray of shape (n_rows,), int64
+        The entity of each row, by block.
+    """
+    for name, value, allowed in (
+        ("duplicates", duplicates, ("raise", "first", "last")),
+        ("uncatalogued", uncatalogued, ("ignore", "raise")),
+    ):
+        if value not in allowed:
+            raise DataError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    if isinstance(fields, str) and fields == "auto":
+        fields = infer_fields(tables, names)
+    fields = declared(fields)
+    check_names(names["user"], names["item"], fields)
+    columns = read_ids(X, names, fields["context"])
+    n = len(columns["user"])
+    if not n:
+        raise DataError("the table has no rows; there is nothing to learn ids from")
+    found = map_blocks(lambda side: Vocabulary.from_values(columns[side], name=names[side]), list(names), n)
+    learnt = dict(zip(names, found, strict=True))
+    sides = {
+        side: fit_side(
+            learnt[side][0],
+            fields[side],
+            tables[side],
+            side=side,
+            column=names[side],
+            duplicates=duplicates,
+            uncatalogued=uncatalogued,
+        )
+        for side in names
+    }
+
+    def fit_context(name: str) -> tuple[Context, npt.NDArray[np.int64]]:
+        field = by_name[name].fit_field(X)
+        rows, index = context_entities(field, X)
+        return Context(field, rows), index
+
+    by_name = {declaration.field_name: declaration for declaration in fields["context"]}
+    contexts = map_blocks(fit_context, list(by_name), n)
+    layout = Layout(sides["user"], [context for context, _ in contexts], sides["item"])
+    return layout, fields, [learnt["user"][1], *(index for _, index in contexts), learnt["item"][1]]
+
+
+def map_blocks(function: Callable[[str], T], blocks: Sequence[str], n_rows: int) -> list[T]:
+    """Apply a function to the name of every block, for long columns in threads: hashing runs outside the GIL."""
+    threads = min(len(blocks), resolve_n_jobs(None))
+    if threads <= 1 or n_rows < 100_000:
+        return [function(block) for block in blocks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, blocks))
