@@ -70,7 +70,7 @@ def _figure_of(fig: Figure, why: Explanation, n: int, value: str) -> Axes:
     if why.parts is not None:
         of, measure = why.parts, f"score ({unit(why, score=True)})"
         words = "What the score is made of"
-        caption = "from the bias, by each field and each pair of fields, to the score"
+        caption = "from the bias, by linear and pairwise terms, to the score"
         panels.append(_Panel(words, caption, False, lambda ax, inches: draw_parts(ax, of, n, measure, inches)))
     if not why.unexplained or not panels:
         words, headed = f"Which rated {clean(why.noun)}s it comes from", why.ratings is not None

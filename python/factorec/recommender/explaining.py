@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 
 from ..errors import DataError
 from ..explain import Explanation, decompose, explain_item
-from .interactions import id_positions
+from .context import read_context
+from .interactions import History, id_positions
+from .ranking import take_rows
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -17,51 +21,58 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 
-def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "paper"], noun: str) -> Explanation:
-    """Explain the score of one item for one user by what the model learned from that user."""
+def explain(
+    rec: Recommender,
+    user: Any,
+    item: Any,
+    *,
+    context: Any,
+    by: Literal["field", "feature"],
+    method: Literal["ridge", "paper"],
+    noun: str,
+) -> Explanation:
+    """Explain the score of one item for one user by its parts, and by what the model learned from that user."""
     if method not in ("ridge", "paper"):
         raise DataError(f"method must be 'ridge' or 'paper', got {method!r}")
+    if by not in ("field", "feature"):
+        raise DataError(f"by must be 'field' or 'feature', got {by!r}")
     if rec.interactions_ is None:
         raise DataError("this model was saved without its users' history, which is what explains a score")
-    users, items = rec.encoder_.users_, rec.encoder_.items_
+    encoder, history, p = rec.encoder_, rec.interactions_, rec.estimator_.parameters_
     u, i = (
         int(id_positions(vocabulary, [given], kind)[0])
-        for vocabulary, given, kind in ((users, user, "user"), (items, item, "item"))
+        for vocabulary, given, kind in ((encoder.users_, user, "user"), (encoder.items_, item, "item"))
     )
-    history = rec.interactions_
     own = history.rows_of(u)
     rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
-    p = rec.estimator_.parameters_
-    wanted = _rows(rec, u, np.array([i]))
+    rated = history.items[rows]
+    feature = int(encoder.entities("user").columns[u])
+    wanted = _rows(rec, u, np.array([i]), read_context(rec, context, 1))
+    parts = decompose(p, wanted, encoder.field_ranges_)[0]
+    if by == "feature":
+        parts = parts.by_feature(encoder.get_feature_names_out())
     shown: dict[str, Any] = {
-        "user_id": users.ids[[u]].tolist()[0],
-        "item_id": items.ids[[i]].tolist()[0],
+        "user_id": encoder.users_.ids[[u]].tolist()[0],
+        "item_id": encoder.items_.ids[[i]].tolist()[0],
         "title": None if rec.titles_ is None else str(rec.titles_[i]),
-        "parts": decompose(p, wanted, rec.encoder_.field_ranges_)[0],
+        "parts": parts,
         "method": method,
         "loss": "logistic" if is_classifier(rec.estimator_) else "squared",
         "noun": noun,
         "backend": rec.backend_,
     }
-    if reason := _nothing_to_go_by(p, history.items[rows], i, noun):
+    if reason := _nothing_to_go_by(p, feature, rated, i, noun):
         return _by_parts_alone(reason, shown)
-    rated = history.items[rows]
     weight = history.weight[rows].astype(np.float64)
-    background: dict[str, Any] = {}
-    if rec.negatives and method == "ridge":
-        unseen = np.ones(len(items), dtype=bool)
-        unseen[history.items[own]] = False
-        if unseen.any():
-            positions = np.flatnonzero(unseen)
-            background["X_background"] = _rows(rec, u, positions)
-            background["background_weight"] = rec.negatives * weight.sum() / len(positions)
+    contexts = _contexts(rec, history, rows)
+    background = _background(rec, u, own, weight, contexts) if rec.negatives and method == "ridge" else {}
     return explain_item(
         p,
-        _rows(rec, u, rated),
+        _rows(rec, u, rated, contexts),
         history.label[rows],
         wanted,
-        feature=int(rec.encoder_.entities("user").columns[u]),
-        rated_ids=items.ids[rated],
+        feature=feature,
+        rated_ids=encoder.items_.ids[rated],
         ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
         sample_weight=weight,
@@ -70,11 +81,11 @@ def explain(rec: Recommender, user: Any, item: Any, method: Literal["ridge", "pa
     )
 
 
-def _nothing_to_go_by(p: Any, rated: Any, item: int, noun: str) -> str:
+def _nothing_to_go_by(p: Any, feature: int, rated: NDArray[np.int32], item: int, noun: str) -> str:
     """Why none of a user's rows explains a score; "" if some do."""
     if not p.n_factors:
         return "the model has no factors (n_factors=0), so no rating influences another score"
-    if not len(rated):
+    if feature < 0 or not len(rated):
         return "the model learned from nothing that this user did"
     if (rated == item).all():
         return f"this {noun} is all that the model learned from this user"
@@ -95,7 +106,42 @@ def _by_parts_alone(reason: str, shown: dict[str, Any]) -> Explanation:
     )
 
 
-def _rows(rec: Recommender, user: int, items: Any) -> Any:
-    """Full rows of one user with some items."""
+def _background(
+    rec: Recommender, user: int, own: slice, weight: NDArray[np.float64], contexts: csr_matrix | None
+) -> dict[str, Any]:
+    """What the sampled negatives of a user come to: every trained item that the user has not met, as a dislike.
+
+    Training draws them in the context of one of the user's rows; here each stands in the mean of these contexts, by
+    weight.
+    """
+    unseen = rec.encoder_.is_trained("item")
+    if rec.interactions_ is not None:
+        unseen[rec.interactions_.items[own]] = False
+    items = np.flatnonzero(unseen)
+    if not len(items):
+        return {}
+    mean = None if contexts is None else csr_matrix(weight[None, :] / weight.sum()) @ contexts
+    return {
+        "X_background": _rows(rec, user, items, mean),
+        "background_weight": rec.negatives * weight.sum() / len(items),
+    }
+
+
+def _contexts(rec: Recommender, history: History, rows: NDArray[np.int64]) -> csr_matrix | None:
+    """The context of each row of a history, all fields together; None for a model without context."""
+    total = None
+    for name, index in history.context.items():
+        own = take_rows(rec.encoder_.entities(name).rows, index[rows])
+        total = own if total is None else total + own
+    return total
+
+
+def _rows(rec: Recommender, user: int, items: NDArray[Any], contexts: csr_matrix | None) -> Any:
+    """Full rows of one user with some items, each in its context; one context stands for all."""
     users, films = rec.encoder_.entities("user").rows, rec.encoder_.entities("item").rows
-    return films[items] + users[np.full(len(items), user)]
+    rows = films[items] + users[np.full(len(items), user)]
+    if contexts is None:
+        return rows
+    if contexts.shape[0] != len(items):
+        contexts = contexts[np.zeros(len(items), dtype=np.intp)]
+    return rows + contexts

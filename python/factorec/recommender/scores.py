@@ -83,17 +83,30 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         return read_interactions(table, fitting.check_columns(self), "table").label
 
     def explain(
-        self, user: Any, item: Any, *, method: Literal["ridge", "paper"] = "ridge", noun: str = "item"
+        self,
+        user: Any,
+        item: Any,
+        *,
+        context: Any = None,
+        by: Literal["field", "feature"] = "field",
+        method: Literal["ridge", "paper"] = "ridge",
+        noun: str = "item",
     ) -> Explanation:
         """Say what the score of an item is made of, and which of the user's own interactions account for it.
 
         ``parts`` of the result split the score of the model into bias, fields and pairs of fields; the contributions
-        say how much of the (re-solved) score comes from each rating. A user from whom the model learned nothing has
-        parts, but no contributions; ``unexplained`` says why.
+        say how much of the (re-solved) score comes from each rating. Each rating stands in the context that it was
+        given in; with `negatives`, the items not rated stand in the mean of these contexts. A user from whom the
+        model learned nothing has parts, but no contributions; ``unexplained`` says why.
 
         Parameters
         ----------
         user, item : id
+            Those of a catalogue that are in no interaction are known by their features.
+        context : dict, optional
+            By column of the context fields: the value in which the score is explained, as in `recommend`.
+        by : {"field", "feature"}
+            How finely the score is taken apart: "feature" says which genre, which occupation.
         method : {"ridge", "paper"}
             The exact re-solved explanation, or the formula as published (Rastegarpanah et al. 2017).
         noun : str
@@ -108,10 +121,10 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         UnknownIdError
             If the model does not know the user or the item.
         DataError
-            If the history was not saved.
+            If the history was not saved, or `context` cannot be used.
         """
         check_is_fitted(self)
-        return explaining.explain(self, user, item, method, noun)
+        return explaining.explain(self, user, item, context=context, by=by, method=method, noun=noun)
 
     def evaluate(self, table: Any, n: int = 10) -> Evaluation:
         """Compare predictions and top-n lists with held-out interactions.
