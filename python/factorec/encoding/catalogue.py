@@ -91,7 +91,9 @@ def fit_side(
     name = f"{side}s"
     reading = [f.field_name for f in declarations if not (isinstance(f, Precomputed) and f.by_id)]
     if reading and table is None:
-        raise DataError(f"fields of the {side} ({', '.join(map(repr, reading))}) read the table {name}=; give it")
+        raise DataError(
+            f"fields of the {side} ({', '.join(map(repr, reading))}) read the table {name}=, which is not given"
+        )
     catalogue = learn = None
     if reading:
         catalogue = read_catalogue(name, table, column, duplicates)
