@@ -84,7 +84,10 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
             [entries(item_block.rows, item) for item in range(item_block.rows.shape[0])],
         )
     factors = np.random.default_rng([seed, 1]).standard_normal((n_features, model.n_factors), np.float32)
-    factors = np.where(totals[:, None] > 0, factors * np.float32(model.init_scale), 0)
+    random = totals > 0
+    if grid:  # only ids start at random
+        random &= np.any([np.isin(np.arange(n_features), np.arange(*span)) for span in grid], axis=0)
+    factors = np.where(random[:, None], factors * np.float32(model.init_scale), 0)
     mean, scale, bias = 0.0, 1.0, 0.0
     if classifier:
         positive = weight @ y

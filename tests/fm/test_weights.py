@@ -45,6 +45,24 @@ def map_of(data, n_users=9, n_items=11):
 
 
 @ESTIMATORS
+@pytest.mark.parametrize("way", ["blocks", "flat", "batches", "partial_fit"])
+def test_ids_start_at_random_and_other_fields_at_zero(estimator, way):
+    data = make_sides(binary=estimator is FMClassifier)
+    still = {"bias": 0, "linear": 0, "factors": 0}
+    model = estimator(n_factors=4, n_epochs=1, learning_rate=still, batch_size=7 if way == "batches" else 1)
+    if way == "flat":
+        model.fit(data.to_csr(), data.target, field_ranges=data.field_ranges)
+    elif way == "partial_fit":
+        model.partial_fit(data.take(data.blocks[0].index < 4)).partial_fit(data)
+    else:
+        model.fit(data)
+    occurring = np.bincount(data.to_csr().indices, minlength=data.n_features) > 0
+    for name, (start, stop) in data.field_ranges.items():
+        expected = occurring[start:stop] if name in ("user", "item") else np.zeros(stop - start, bool)
+        np.testing.assert_array_equal(model.factors_[start:stop].any(axis=1), expected, err_msg=name)
+
+
+@ESTIMATORS
 @pytest.mark.parametrize("make", [make_ids, make_sides])
 def test_growing_moves_all_state_and_keeps_the_scores(estimator, make):
     data = make(binary=estimator is FMClassifier)

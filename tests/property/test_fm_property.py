@@ -94,12 +94,12 @@ def test_training_is_the_defined_pass(seed, n_rows, n_features, solver, loss, ba
         list(zip(X.indices[a:b].tolist(), X.data[a:b].tolist(), strict=True))
         for a, b in zip(X.indptr[:-1], X.indptr[1:], strict=True)
     ]
-    l2 = np.full(n_features, 0.1)
+    l2, rates = np.full(n_features, 0.1), np.full(n_features, 0.01)
     reference = Reference(
         rows,
         (y - mean) / scale,
         weight,
-        Settings(loss, solver, 0.01, l2, l2, 0.0, batch_size, shuffle, np.inf, key),
+        Settings(loss, solver, 0.01, rates, rates, l2, l2, 0.0, batch_size, shuffle, np.inf, key),
         start,
         np.zeros(n_features),
         np.where(occurring[:, None], factors, 0),

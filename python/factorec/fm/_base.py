@@ -421,12 +421,12 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         before = self.parameters_ if going_on else None
         if before is None:
             start = self._start(problem.target, problem.weight, expected_negatives(problem))
-            weights, state = begin(totals, self.n_factors, self.init_scale, seed, start)
+            weights, state = begin(totals, problem.rows.id_features(), self.n_factors, self.init_scale, seed, start)
         else:
             if before.n_factors != self.n_factors:
                 raise DataError(f"n_factors is {self.n_factors}, the fitted model has {before.n_factors}")
             state = self.solver_state_
-            weights = go_on(before, state, totals, self.init_scale)
+            weights = go_on(before, state, totals, problem.rows.id_features(), self.init_scale)
         mean, scale = state.target_mean, state.target_scale
 
         def scaled(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

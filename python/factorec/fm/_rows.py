@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,18 @@ class RowArrays:
     # Field name -> (start, stop); empty: one field of all columns.
     field_ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    @cached_property
     def grid(self) -> list[tuple[int, int]]:
         """The two one-hot fields that the training grid spans, or none."""
         return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates)
+
+    def id_features(self) -> npt.NDArray[np.bool_]:
+        """Which features are in the fields of the grid; all where there is no grid."""
+        grid = self.grid
+        ids = np.full(self.n_features, not grid)
+        for start, stop in grid:
+            ids[start:stop] = True
+        return ids
 
     @classmethod
     def of_matrix(cls, X: Any, field_ranges: dict[str, tuple[int, int]] | None = None) -> RowArrays:

@@ -27,7 +27,7 @@ def tuned_by_field(rows: RowArrays, ids: Tuned, side: Tuned) -> dict[str, Tuned]
 
     Rows without a grid have no ids that one could tell from other fields: all take ``ids``.
     """
-    grid = rows.grid() if ids != side else []
+    grid = rows.grid if ids != side else []
     other = side if grid else ids
     return {
         NO_FIELD: other,

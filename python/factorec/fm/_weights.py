@@ -33,12 +33,21 @@ def expected_negatives(problem: Problem) -> float:
 
 
 def begin(
-    totals: Totals, n_factors: int, init_scale: float, seed: int, start: tuple[float, float, float]
+    totals: Totals,
+    ids: npt.NDArray[np.bool_],
+    n_factors: int,
+    init_scale: float,
+    seed: int,
+    start: tuple[float, float, float],
 ) -> tuple[Weights, SolverState]:
-    """Random factors where a feature occurs, zeros elsewhere; `start` has bias, target mean and target scale."""
+    """Random factors of the ids that occur, zeros elsewhere; `start` has bias, target mean and target scale.
+
+    Features beside the ids learn from those from the first step on. Started at random they add noise that all of
+    their rows share (measured: benchmarks/tune.py).
+    """
     bias, mean, scale = start
     factors = _random_factors((len(totals), n_factors), init_scale, seed)
-    factors[totals == 0] = 0.0
+    factors[(totals == 0) | ~ids] = 0.0
     ones = np.ones(len(totals), np.float32)
     return (
         Weights(bias, np.zeros(len(totals), np.float32), factors),
@@ -46,11 +55,13 @@ def begin(
     )
 
 
-def go_on(p: FMParameters, state: SolverState, totals: Totals, init_scale: float) -> Weights:
-    """The parameters that there are; random factors where a feature occurs for the first time."""
+def go_on(
+    p: FMParameters, state: SolverState, totals: Totals, ids: npt.NDArray[np.bool_], init_scale: float
+) -> Weights:
+    """The parameters that there are; random factors where an id occurs for the first time."""
     scale = state.target_scale
     factors = p.factors / np.float32(np.sqrt(scale))
-    new = (totals > 0) & ~factors.any(axis=1)
+    new = (totals > 0) & ids & ~factors.any(axis=1)
     if new.any():  # a new user and a new item, both at zero, would stay there
         factors[new] = _random_factors(factors.shape, init_scale, state.seed)[new]
     return Weights((p.bias - state.target_mean) / scale, p.linear / np.float32(scale), factors)

@@ -47,7 +47,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
-        Standard deviation of the factors at the start.
+        Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
+        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
     batch_size : int, default=1
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
     shuffle : bool, default=True
@@ -247,7 +248,8 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
-        Standard deviation of the factors at the start.
+        Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
+        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
     batch_size : int, default=1
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
     shuffle : bool, default=True
