@@ -184,7 +184,14 @@ def test_explain(run, model, tmp_path):
     code, out, _ = run("explain", model, "--user", 3, "--item", 5, "--noun", "film", "-o", tmp_path / "why.html")
     assert code == 0
     assert "Why “Film 5” for user 3?" in out
-    assert "<html" in (tmp_path / "why.html").read_text()
+    assert "user_id × item_id" in out
+    page = (tmp_path / "why.html").read_text()
+    assert "<html" in page
+    assert "What the score is made of" in page
+    code, out, _ = run("explain", model, "--user", 3, "--item", 5, "--by", "feature", "-o", tmp_path / "why.png")
+    assert code == 0
+    assert "user_id_3 × item_id_5" in out
+    assert (tmp_path / "why.png").stat().st_size > 0
     code, out, _ = run("explain", model, "--user", 3, "--method", "paper")
     assert code == 0
     assert str(fr.load(model).recommend([3], n=1).titles[0, 0]) in out

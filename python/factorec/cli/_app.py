@@ -33,6 +33,13 @@ app = typer.Typer(
 )
 
 
+class By(StrEnum):
+    """How finely to take a score apart."""
+
+    field = "field"
+    feature = "feature"
+
+
 class Method(StrEnum):
     """How to explain."""
 
@@ -269,13 +276,14 @@ def explain(
     user: Annotated[str, typer.Option(help="User id.")],
     item: Annotated[Optional[str], typer.Option(help="Item id; by default the first recommendation.")] = None,  # noqa: UP045
     method: Annotated[Method, typer.Option(help="Exact re-solved, or the formula as published.")] = Method.ridge,
+    by: Annotated[By, typer.Option(help="The parts of the score: by field, or by feature (which genre).")] = By.field,
     noun: Annotated[str, typer.Option(help='What items are called: "film".')] = "item",
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Also write .png, .svg or .html")] = None,  # noqa: UP045
 ) -> None:
-    """Say which of a user's interactions account for the score of an item."""
+    """Say what the score of an item is made of, and which of the user's interactions account for it."""
     from . import commands
 
-    commands.explain(model, user, item, method.value, noun, out)
+    commands.explain(model, user, item, by=by.value, method=method.value, noun=noun, out=out)
 
 
 @_command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -118,8 +118,17 @@ def recommend(
     note(f"{len(request.users):,} users, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
 
 
-def explain(model: Path, user_text: str, item_text: str | None, method: str, noun: str, out: Path | None) -> None:
-    """Print, and save as a picture or page, why an item got its score."""
+def explain(
+    model: Path,
+    user_text: str,
+    item_text: str | None,
+    *,
+    by: Literal["field", "feature"],
+    method: Literal["ridge", "paper"],
+    noun: str,
+    out: Path | None,
+) -> None:
+    """Print, and save as a picture or page, what a score is made of and which interactions account for it."""
     rec = load(model)
     user = parse_id(user_text, rec.encoder_.users_.ids, "user")
     id_positions(rec.encoder_.users_, user, "user")  # here: `recommend` would offer popular items instead
@@ -130,7 +139,7 @@ def explain(model: Path, user_text: str, item_text: str | None, method: str, nou
         if not first.counts[0]:
             raise DataError(f"user {user!r} has seen every item; name one with --item")
         item = first.item_ids[0, 0]
-    why = rec.explain(user, item, method="paper" if method == "paper" else "ridge", noun=noun)
+    why = rec.explain(user, item, by=by, method=method, noun=noun)
     print(why)
     if out is not None:
         why.save(out)

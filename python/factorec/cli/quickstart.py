@@ -94,6 +94,9 @@ def quickstart(out: Path, top: int, model: Path | None, seed: int = 0) -> None:
     _write_explanations(out, whys, figures, head, ndcg)
     for _, heading, _, why in whys:
         console.print(f"Why {escape(why.title or '')}? [dim]{escape(heading)}[/dim]")
+        if why.parts is not None:
+            terms = [f"{v:+.2f} {name}" for name, v in zip(why.parts.names, why.parts.values, strict=True) if v]
+            console.print(f"  [dim]score {why.score:+.2f} = {escape(', '.join(terms))}[/dim]")
         for line in why.contributions[:3]:
             console.print(f"  {line['impact']:+.3f}  {escape(line['title'])} [dim](rated {line['rating']:g})[/dim]")
 

@@ -40,7 +40,7 @@ _STYLE = """
 .factorec-why svg{display:block;width:100%;height:1em}
 .factorec-why .parts{max-width:42em}
 .factorec-why .parts tbody tr{border:0}
-.factorec-why .parts td{padding:0 .8em 0 0}
+.factorec-why .parts td{padding:0 12px 0 0}
 .factorec-why .parts .bar{width:44%}
 .factorec-why .parts svg{height:1.9em}
 .factorec-why .parts .kind{color:var(--faint);font-size:.86em}
