@@ -16,7 +16,7 @@ from ._solve import LOSSES, Array, Loss, solve
 from ._threads import one_blas_thread
 from .errors import DataError
 
-__all__ = ["solve_many"]
+__all__ = ["ProblemError", "solve_many"]
 
 _TOLERANCE = 1e-10  # as in _solve
 _FAR = 1e-3  # a smaller Newton step is taken whole: rounding would hide the decrease
@@ -24,6 +24,21 @@ _MAX_ITERATIONS = 200
 _STACK = 1 << 19  # float64 values in the largest array of one stack: 4 MB, so that it stays in the cache
 
 Indices = npt.NDArray[np.int64]
+
+
+class ProblemError(DataError):
+    """One of many problems cannot be solved.
+
+    Attributes
+    ----------
+    problem : int
+        Its number.
+    reason : str
+    """
+
+    def __init__(self, problem: int, reason: str) -> None:
+        super().__init__(f"problem {problem}: {reason}")
+        self.problem, self.reason = problem, reason
 
 
 @one_blas_thread()
@@ -60,12 +75,12 @@ def solve_many(
 
     Raises
     ------
-    DataError
-        If input is not finite, or a problem has no single minimum; the message begins with "problem" and its number.
+    ProblemError
+        A `DataError` with the number of the problem, if input is not finite or there is no single minimum.
     """
     m, k = penalty.shape
     for row in np.flatnonzero(~(np.isfinite(design).all(axis=1) & np.isfinite(offset) & np.isfinite(target))).tolist():
-        raise DataError(f"problem {np.searchsorted(indptr, row, side='right') - 1}: its rows hold values not finite")
+        raise ProblemError(int(np.searchsorted(indptr, row, side="right")) - 1, "its rows hold values not finite")
     mean = np.zeros((m, k)) if prior_mean is None else np.array(np.broadcast_to(prior_mean, (m, k)))
     n_rows = np.diff(indptr)
     free = penalty.min(axis=1, initial=np.inf) == 0
@@ -77,7 +92,7 @@ def solve_many(
                 design[own], offset[own], target[own], weight[own], penalty[j], prior_mean=mean[j], loss=loss
             )
         except DataError as error:
-            raise DataError(f"problem {j}: {error}") from None
+            raise ProblemError(j, str(error)) from None
         minima[j] = solution.coefficients
     for chosen in _stacks(np.where(free, 0, n_rows), k):
         rows = indptr[chosen][:, None] + np.arange(n_rows[chosen[0]])
@@ -85,8 +100,7 @@ def solve_many(
         problems = stack(design[rows], offset[rows], penalty[chosen], mean[chosen])
         gap, failed = _newton(problems, target[rows], weight[rows], loss)
         if failed.any():
-            j = int(chosen[np.argmax(failed)])
-            raise DataError(f"problem {j}: no minimum found; give a larger penalty (l2)")
+            raise ProblemError(int(chosen[np.argmax(failed)]), "no minimum found; give a larger penalty (l2)")
         minima[chosen] += gap
     return minima
 

@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..fm import BaseFM
 from . import fitting, model_file
+from .folding import FoldIn
 from .lists import Lists
 from .scores import Scores
 
 __all__ = ["Recommender"]
 
 
-class Recommender(Lists, Scores):
+class Recommender(FoldIn, Lists, Scores):
     """Learn from a table of interactions, recommend the best items of every user, and say why.
 
     A scikit-learn meta-estimator around a factorization machine: `fit` clones the estimator to ``estimator_``.

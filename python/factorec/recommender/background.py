@@ -1,0 +1,125 @@
+"""What a user or an item was not met with: rows of label 0 in the solve of a model trained with negatives.
+
+Training draws m unseen items for every like; on average each unseen item gets an equal share of the user's m likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ..encoding import Encoder
+from .interactions import History
+from .own_rows import Array, Index, OwnRows
+
+if TYPE_CHECKING:
+    from .recommender import Recommender
+
+__all__ = ["Unmet", "background_of"]
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """Rows of each entity with all candidates of the other side that it was not met with.
+
+    Attributes
+    ----------
+    met : csr_matrix of shape (m, n_others)
+        Its structure says who was met, by entity.
+    candidates : ndarray of bool, shape (n_others,)
+    weights : callable
+        The weights of an entity's rows: given the entity and the candidates that it was not met with.
+    features : csr_matrix of shape (m, n_features)
+        The entities without their ids.
+    others : csr_matrix of shape (n_others, n_features)
+    """
+
+    met: csr_matrix
+    candidates: NDArray[np.bool_]
+    weights: Callable[[int, Index], Array]
+    features: csr_matrix
+    others: csr_matrix
+
+    @property
+    def n_rows(self) -> Index:
+        """How many rows each entity has, at most."""
+        return np.full(self.met.shape[0], int(self.candidates.sum()), dtype=np.int64)
+
+    def rows(self, first: int, stop: int) -> OwnRows:
+        """Those of the entities from first to stop."""
+        unmet, weights = [], []
+        for entity in range(first, stop):
+            left = self.candidates.copy()
+            left[self.met.indices[self.met.indptr[entity] : self.met.indptr[entity + 1]]] = False
+            unmet.append(np.flatnonzero(left))
+            weights.append(self.weights(entity, unmet[-1]))
+        indptr = np.concatenate([[0], np.cumsum([len(those) for those in unmet])])
+        weight = np.concatenate(weights)
+        return OwnRows(
+            indptr,
+            self.features[first:stop],
+            [(self.others, np.concatenate(unmet))],
+            np.zeros(len(weight)),
+            weight,
+        )
+
+
+def background_of(
+    rec: Recommender,
+    encoder: Encoder,
+    side: Literal["user", "item"],
+    history: History,
+    solved: Index,
+    features: csr_matrix,
+) -> Unmet:
+    """The background of the entities in `solved`, which have `features` beside their ids.
+
+    A row carries the mean context of the user's likes. For items, what counts is what users did before the call:
+    then no item's vector depends on which others are folded in beside it.
+    """
+    old = rec.interactions_
+    assert old is not None
+    n_items = len(encoder.items_)
+    if side == "user":
+        likes = np.bincount(history.users(), history.weight, len(encoder.users_))[solved]
+        return Unmet(
+            history.seen(n_items, solved),
+            encoder.is_trained("item"),
+            lambda user, unmet: np.full(len(unmet), rec.negatives * likes[user] / max(len(unmet), 1)),
+            features + _mean_context(encoder, history)[solved],
+            encoder.entities("item").rows,
+        )
+    n_old = len(rec.encoder_.users_)
+    likes = np.bincount(old.users(), old.weight, n_old)
+    trained = rec.encoder_.is_trained("item")
+    seen = old.seen(len(trained))
+    seen.sum_duplicates()
+    n_unseen = int(trained.sum()) - np.asarray((seen[:, trained] > 0).sum(axis=1)).ravel()
+    is_new = np.append(~trained, np.ones(n_items - len(trained), bool))[solved]
+
+    def share(item: int, users: Index) -> Array:
+        among = n_unseen[users] + is_new[item]
+        weights: Array = rec.negatives * likes[users] / np.maximum(among, 1)
+        return weights
+
+    met = csr_matrix(history.seen(n_items).T)[solved]
+    return Unmet(met, likes > 0, share, features, encoder.entities("user").rows + _mean_context(encoder, old))
+
+
+def _mean_context(encoder: Encoder, history: History) -> csr_matrix:
+    """The mean context of each user's likes, over all features."""
+    n_users = len(encoder.users_)
+    total = csr_matrix((n_users, encoder.n_features_), dtype=np.float64)
+    users = history.users()
+    likes = np.bincount(users, history.weight, n_users)
+    for name, index in history.context.items():
+        rows = np.flatnonzero((index >= 0) & (history.weight > 0))
+        entities = encoder.entities(name).rows
+        share = history.weight[rows] / likes[users[rows]]
+        total += csr_matrix((share, (users[rows], index[rows])), shape=(n_users, entities.shape[0])) @ entities
+    return total

@@ -1,0 +1,194 @@
+"""New users and items in a trained model: their linear weights and vectors solved for, all else as it was."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils.validation import check_is_fitted
+
+from ..encoding import Encoder
+from ..errors import DataError
+from .catalogue import more_titles
+from .fitting import check_columns
+from .interactions import Interactions, names_columns, read_column, read_interactions
+from .resolving import resolved
+from .training import Part, history_of, is_like
+
+__all__ = ["FoldIn"]
+
+Side = Literal["user", "item"]
+
+
+class FoldIn(BaseEstimator):  # type: ignore[misc]
+    """The methods of `Recommender` that take in users and items that came after training."""
+
+    def fold_in_users(self, table: Any = None, *, users: Any = None) -> Self:
+        """Take in users who came after training, by what they rated or liked; nothing else is retrained.
+
+        The linear weight and the vector of each user are the exact minimum of the training objective over the
+        user's rows, all other parameters held fixed: with the loss of training, row weights and class weights, and
+        the L2 that training charges for a row. With `negatives`, every item that the user has not met joins with the
+        weight that sampling expects, as in `explain`; the work for a user then grows with the number of items.
+
+        Users that the model has a vector for are solved again, from their history and the new rows. Afterwards all
+        of them can be asked for in every method. All other parameters keep their bits. A user's vector depends
+        neither on the order of rows, to rounding, nor on who else is folded in.
+
+        Parameters
+        ----------
+        table : table, optional
+            As in `fit`. Rows with an item that the model does not know are left out; a warning counts them.
+        users : table, optional
+            Catalogue rows of the new users, with the columns of their fields. Those without a row in `table` rank by
+            these features alone: their own weight and vector are zero.
+
+        Returns
+        -------
+        Recommender
+
+        Raises
+        ------
+        DataError
+            If a table cannot be used, the history was not saved, or the rows of a user have no single minimum. The
+            recommender is then what it was before, as after an interrupt.
+
+        Examples
+        --------
+        >>> import factorec as fr
+        >>> table = fr.datasets.make_planted_fm(100, 40, 3000, target="real", seed=0).table
+        >>> late = table["user_id"] >= 90
+        >>> early_rows, late_rows = ({name: column[part] for name, column in table.items()} for part in (~late, late))
+        >>> rec = fr.Recommender(fr.FMRegressor(n_factors=4, random_state=0)).fit(early_rows)
+        >>> rec.fold_in_users(late_rows).recommend([95], n=3).item_ids.shape
+        (1, 3)
+        """
+        check_is_fitted(self)
+        _fold_in(self, "user", table, users)
+        return self
+
+    def fold_in_items(self, table: Any = None, *, items: Any = None) -> Self:
+        """Take in items that came after training, by who rated or liked them; nothing else is retrained.
+
+        The same as `fold_in_users`, for items. With `negatives`, every user who has not met the item joins with the
+        weight that sampling expects by what the users did before this call.
+
+        Parameters
+        ----------
+        table : table, optional
+            As in `fit`. Rows with a user whom the model does not know are left out; a warning counts them.
+        items : table, optional
+            Catalogue rows of the new items: titles, and the columns of their fields. Those without a row in `table`
+            rank by these features alone: their own weight and vector are zero.
+
+        Returns
+        -------
+        Recommender
+
+        Raises
+        ------
+        DataError
+            As in `fold_in_users`.
+        """
+        check_is_fitted(self)
+        _fold_in(self, "item", table, items)
+        return self
+
+
+def _fold_in(rec: Any, side: Side, table: Any, catalogue: Any) -> None:
+    """Fold the ids of one side in; `rec` changes only when all is done."""
+    if rec.interactions_ is None:
+        raise DataError("this model was saved without its users' history, which folding in adds to")
+    if table is None and catalogue is None:
+        raise DataError(f"there is nothing to fold in: give a table of interactions, or {side}s= with their features")
+    other = "item" if side == "user" else "user"
+    given = {"table": table, f"{side}s": catalogue}
+    ids = np.concatenate([_ids(rec, side, part, called) for called, part in given.items() if part is not None])
+    encoder, column_map = rec.encoder_.extend(**{f"{side}_ids": ids, f"{side}s": catalogue}, context=table)
+    parts, solved = [], np.empty(0, dtype=np.int64)
+    popularity = np.zeros(len(encoder.items_), dtype=np.int64)
+    popularity[: len(rec.popularity_)] = rec.popularity_
+    if table is not None:
+        part = _part(rec, encoder, table)
+        _warn_of_unknown(getattr(part, other) >= 0, other, may_be_all=catalogue is not None)
+        learned = part.learned > 0
+        solved = np.unique(getattr(part, side)[learned]).astype(np.int64)
+        np.add.at(popularity, part.item[learned & is_like(rec, part.rows)], 1)
+        parts.append(part)
+    history = history_of(parts, encoder, rec.interactions_)
+    estimator = copy.copy(rec.estimator_).grow(column_map, encoder.n_features_)
+    if len(solved):
+        estimator.parameters_ = resolved(rec, encoder, estimator.parameters_, side, history, solved)
+    changed = {
+        "estimator_": estimator,
+        "encoder_": encoder,
+        "interactions_": history,
+        "popularity_": popularity,
+        "titles_": _titles(rec, encoder, catalogue if side == "item" else None),
+        "_cached_ranker": None,
+    }
+    rec.__dict__.update(changed)  # one step: an interrupt comes before or after it
+
+
+def _ids(rec: Any, side: Side, table: Any, called: str) -> NDArray[Any]:
+    ids = read_column(table, getattr(rec, side), called)
+    try:
+        rec.encoder_.entities(side).vocabulary.index(ids)
+    except DataError as error:
+        raise DataError(f"{called}: {error}") from None
+    return ids
+
+
+def _part(rec: Any, encoder: Encoder, table: Any) -> Part:
+    """The rows of a table, with what each weighs in the objective."""
+    rows = read_interactions(table, check_columns(rec), "table")
+    try:
+        part = Part.of(rows, encoder.encode(table))
+    except DataError as error:
+        raise DataError(f"table: {error}") from None
+    if len(part.user) != len(rows):
+        raise DataError(f"table: {len(part.user):,} ids, but {len(rows):,} targets: columns differ in length")
+    part.learned = np.where(part.learnable(rec), _objective_weights(rec, rows), np.float32(0))
+    return part
+
+
+def _warn_of_unknown(known: NDArray[np.bool_], other: str, *, may_be_all: bool) -> None:
+    if not known.any() and not may_be_all:
+        raise DataError(f"table: there is no row with {_an(other)} that the model knows; nothing to fold in")
+    n_left = int((~known).sum())
+    if n_left:
+        warnings.warn(
+            f"{n_left:,} of {len(known):,} rows are left out: they have {_an(other)} that the model does not know",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _an(side: str) -> str:
+    return f"an {side}" if side == "item" else f"a {side}"
+
+
+def _objective_weights(rec: Any, rows: Interactions) -> NDArray[np.float32]:
+    """What rows weigh in the objective: row weights times the class weights of training."""
+    estimator: Any = rec.estimator_
+    if is_classifier(estimator) and estimator.class_weight == "balanced":
+        # Balanced are the classes of the training rows; these few may be all of one class.
+        old = rec.interactions_
+        weight = np.ones(len(rows), np.float32) if rows.weight is None else rows.weight.copy()
+        for label in (0, 1):
+            trained = old.weight[(old.label == label) & (old.weight > 0)]
+            if len(trained):
+                weight[rows.label == label] *= trained.mean()
+        return weight
+    weight = estimator._row_weights(rows.weight, rows.label)
+    return np.ones(len(rows), np.float32) if weight is None else weight
+
+
+def _titles(rec: Any, encoder: Encoder, items: Any) -> NDArray[np.object_] | None:
+    """The titles, with those of new items; a catalogue of features alone need not have any."""
+    named = items is not None and names_columns(items, (rec.title,))
+    return more_titles(rec.titles_, items if named else None, rec.item, rec.title, encoder.items_)
