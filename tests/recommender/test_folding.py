@@ -355,6 +355,18 @@ def test_features_and_context_stay_in_the_rest(kind, side, with_fields):
     np.testing.assert_allclose(vector(rec, side, identifier), best, atol=2e-4)
 
 
+@pytest.mark.parametrize("negatives", [0, 3])
+def test_explain_agrees_with_features_and_context(negatives, with_fields):
+    """The background too: every unmet item, in the mean context of the user's likes."""
+    rows, tables, fields = with_fields
+    before, late = cut(rows, "user")
+    early = fr.Recommender(classifier(), like_threshold=4, title=None, fields=fields, negatives=negatives)
+    rec = fold(early.fit(before, **tables), "user", late)
+    for user in np.unique(late["user_id"])[:3]:
+        why = rec.explain(user, unseen_item(rec, user), context={"hour": "night"})
+        assert why.resolved_score == pytest.approx(why.score, abs=1e-5)
+
+
 @pytest.mark.parametrize("in_catalogue", [True, False])
 @SIDES
 def test_features_alone_rank_where_there_are_no_rows(side, in_catalogue, with_fields):
