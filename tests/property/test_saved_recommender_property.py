@@ -13,21 +13,39 @@ from factorec.errors import FactorecError, FormatError
 JUNK = [None, True, 0, -1, 1.5, 1e308, 2**40, 2**70, "", "x", "user_id", "squared", [], [1], [[]], {}, {"a": 1}]
 
 
-@pytest.fixture(scope="module", params=["regressor", "negatives"])
+@pytest.fixture(scope="module", params=["regressor", "negatives", "fields"])
 def original(request, tmp_path_factory):
-    data = fr.datasets.make_planted_fm(30, 20, 300, target="real", seed=0)
+    table = fr.datasets.make_planted_fm(30, 20, 300, target="real", seed=0).table
+    estimator = fr.FMClassifier(n_factors=3, n_epochs=2, random_state=0)
     if request.param == "regressor":
-        rec = fr.Recommender(fr.FMRegressor(n_factors=3, n_epochs=2, random_state=0))
+        rec = fr.Recommender(fr.FMRegressor(n_factors=3, n_epochs=2, random_state=0)).fit(table)
+    elif request.param == "negatives":
+        rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2).fit(table)
     else:
-        estimator = fr.FMClassifier(n_factors=3, n_epochs=2, random_state=0)
-        rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2)
-    rec.fit(data.table)
+        table, rec = with_fields(estimator, table)
     path = tmp_path_factory.mktemp("model") / "model.factorec"
     rec.save(path)
-    return path.read_bytes(), data.table
+    return path.read_bytes(), table
 
 
-def load_and_use(path, raw, table):
+def with_fields(estimator, table):
+    """A model with every kind of field, a context, and users and items that only a catalogue has."""
+    rng = np.random.default_rng(0)
+    table = table | {"hour": rng.integers(0, 3, 300), "heat": rng.normal(size=300).round(1)}
+    users = {"user_id": np.arange(32), "age": rng.normal(size=32), "job": rng.choice(["cook", "pilot"], 32)}
+    genres = [rng.choice(["a", "b"], 1 + i % 2, replace=False).tolist() for i in range(22)]
+    items = {"item_id": np.arange(22), "genres": genres, "title": [f"Film {i}" for i in range(22)]}
+    items["look"] = rng.normal(size=(22)).round(1)
+    fields = {
+        "user": [fr.Numeric("age", bins=3), "job"],
+        "item": [fr.MultiLabel("genres", missing="category"), fr.Precomputed("look")],
+        "context": ["hour", fr.Numeric("heat")],
+    }
+    rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2, fields=fields)
+    return table, rec.fit(table, users=users, items=items)
+
+
+def load_and_use(path, raw, table, *, go_on=False):
     """Whether it loads; once it does, everything works, or says what is wrong."""
     path.write_bytes(raw)
     try:
@@ -37,17 +55,20 @@ def load_and_use(path, raw, table):
         return False
     with contextlib.suppress(FactorecError):  # a parameter that is looked at only when it is used: n_jobs
         use(rec, table)
+        if go_on and rec.interactions_ is not None:  # with parameters as they were: negatives=2**40 takes all memory
+            rec.partial_fit({name: values[:5] for name, values in table.items()} | {"user_id": [0, 1, 97, 98, 98]})
     return True
 
 
 def use(rec, table):
     users = rec.encoder_.users_.ids[:3]
-    top = rec.recommend(users, n=3)
+    context = {"hour": 1, "heat": 0.25} if "hour" in table else None
+    top = rec.recommend(users, n=3, context=context, cold_items=True)
     assert not np.isnan(top.scores).any()
     assert not np.isnan(rec.decision_function(table)).any()
     repr(rec)
     if rec.interactions_ is not None:
-        rec.explain(user=users[0], item=rec.encoder_.items_.ids[0])
+        rec.explain(user=users[0], item=rec.encoder_.items_.ids[0], context=context)
 
 
 def split(raw):
@@ -103,5 +124,5 @@ def test_values_of_the_arrays(original, tmp_path):
             for _ in range(rng.integers(1, 3)):
                 at = int(rng.integers(start, len(raw)))
                 changed[at] ^= 1 << int(rng.integers(0, 8))
-            loaded += load_and_use(tmp_path / "mutated", bytes(changed), table)
+            loaded += load_and_use(tmp_path / "mutated", bytes(changed), table, go_on=True)
     assert 0 < loaded < 400
