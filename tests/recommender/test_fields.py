@@ -234,3 +234,16 @@ def test_unknown_users_get_popular_items_in_their_context(likes):
     counts = likes.popularity_[likes.encoder_.items_.index(top.item_ids[0])]
     assert (np.diff(counts) <= 0).all()
     assert counts[0] == likes.popularity_.max()
+
+
+def test_rows_of_weight_0_bring_no_category_and_no_id(rich):
+    """They are seen all the same, in whatever context."""
+    table, users, items = rich
+    n = len(table["rating"])
+    odd = {"user_id": table["user_id"][0], "item_id": 9001, "rating": 5, "hour": "dawn", "heat": -99.5, "w": 0.0}
+    weighted = {name: np.append(values, odd[name]) for name, values in (table | {"w": np.ones(n)}).items()}
+    for name in MODELS:
+        rec = make(name, weight="w").fit(weighted, users=users, items=items)
+        assert np.array_equal(rec.estimator_.factors_, fit(name, rich).estimator_.factors_)
+        assert not rec.encoder_.is_trained("item")[rec.encoder_.items_.index([9001])]
+        assert 9001 not in rec.recommend([odd["user_id"]], n=60, context={}, cold_items=True).item_ids

@@ -117,27 +117,6 @@ def test_a_row_of_weight_0_is_absent_but_seen(train):
         rec.fit({**weighted, "w": np.zeros(n + 1)})
 
 
-def test_early_stopping_with_and_without_validation_rows(train, test_rows):
-    rec = fr.Recommender(classifier(n_epochs=60, early_stopping=True, n_iter_no_change=2), like_threshold=4)
-    rec.fit(train, validation=test_rows)
-    record = rec.estimator_.history_["validation"]["log_loss"]
-    assert len(record) < 60
-    assert rec.estimator_.solver_state_.n_epochs == np.argmin(record) + 1
-    rec.fit(train)
-    held = rec.interactions_.weight == 0
-    assert held.sum() == round(0.1 * len(train["rating"]))
-    user = rec.encoder_.users_.ids[rec.interactions_.users()[held][0]]
-    learned = (rec.interactions_.weight[rec.interactions_.rows_of(rec.encoder_.users_.index([user])[0])] > 0).sum()
-    other = rec.recommend([user], n=1).item_ids[0, 0]
-    assert len(rec.explain(user, other).contributions) == learned
-
-
-def test_early_stopping_with_negatives_watches_negatives_too(train, test_rows):
-    rec = fr.Recommender(classifier(early_stopping=True), like_threshold=4, negatives=3)
-    record = rec.fit(train, validation=test_rows).estimator_.history_["validation"]
-    assert np.isfinite(record["auc"]).all()
-
-
 def test_class_weights_count_in_explanations(train):
     """Impacts add up with the weights that training used, and the gap stays small."""
     rec = fr.Recommender(classifier(class_weight={0: 1.0, 1: 3.0}, n_epochs=80), like_threshold=4).fit(train)
@@ -235,20 +214,6 @@ def test_items_without_a_title_have_their_id(train, catalogue):
     first, second, third = catalogue["item_id"][:3].tolist()
     rec.fit(train, items=pd.DataFrame({"item_id": [first, second], "title": ["One", None]}))
     assert rec.titles_[:3].tolist() == ["One", str(second), str(third)]
-
-
-def test_held_out_rows_may_have_unknown_ids(train):
-    rec = MODELS["likes"]()
-    rows = {"user_id": [1, train["user_id"][0]], "item_id": [train["item_id"][0], 1], "rating": [5, 1]}
-    rec.fit(train, validation=rows, eval_set={"test": rows})
-    with (
-        pytest.warns(UserWarning, match="1 of 2 rows have a user that the model does not know"),
-        pytest.warns(UserWarning, match="1 of 2 rows have an item that the model does not know"),
-    ):
-        scores = rec.decision_function(rows)
-    loss = np.mean(np.logaddexp(0, scores) - np.array([1, 0]) * scores)
-    assert rec.estimator_.history_["test"]["log_loss"][-1] == pytest.approx(loss, rel=1e-5)
-    assert rec.estimator_.history_["validation"]["log_loss"][-1] == pytest.approx(loss, rel=1e-5)
 
 
 def test_promise_3_the_same_bits_at_any_number_of_threads(train):
