@@ -44,11 +44,11 @@ def test_labels_share_a_row(weight, value):
 
 
 def test_numbers_are_standardised():
-    names, found = rows(Numeric("x"), [1, 3, None])
+    names, found = rows(Numeric("x", bins=None), [1, 3, None])
     assert names == ["x"]
     assert found == [[-1], [1], [0]]
-    assert rows(Numeric("x", missing="category"), [1, 3, None])[1] == [[-1, 0], [1, 0], [0, 1]]
-    assert rows(Numeric("x"), [5, 5], [5, 7])[1] == [[0], [0]]
+    assert rows(Numeric("x", bins=None, missing="category"), [1, 3, None])[1] == [[-1, 0], [1, 0], [0, 1]]
+    assert rows(Numeric("x", bins=None), [5, 5], [5, 7])[1] == [[0], [0]]
 
 
 def test_numbers_fall_in_bins():
@@ -57,4 +57,4 @@ def test_numbers_fall_in_bins():
     assert found == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert rows(Numeric("x", bins=4), [0, 0, 0, 0, 1.5])[0] == ["x_<1.5", "x_>=1.5"]
     with pytest.raises(DataError, match=r"'x' holds inf in row 1 \(counting from 0\), not a finite number"):
-        rows(Numeric("x"), [1, np.inf])
+        rows(Numeric("x", bins=None), [1, np.inf])

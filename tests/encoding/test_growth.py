@@ -11,7 +11,7 @@ from factorec.errors import DataError
 TRAIN = {"user_id": [3, 1, 3], "item_id": ["b", "a", "a"], "hour": [7, 23, 7]}
 USERS = {"user_id": [1, 2, 3], "age": [20, 30, 40]}
 ITEMS = {"item_id": ["c", "b", "a"], "genres": [["x"], ["x", "y"], ["y"]]}
-FIELDS = {"user": [Numeric("age")], "item": [MultiLabel("genres")], "context": [Categorical("hour")]}
+FIELDS = {"user": [Numeric("age", bins=None)], "item": [MultiLabel("genres")], "context": [Categorical("hour")]}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_ids_without_fields():
 
 
 def test_new_values_of_context_become_entities():
-    encoder = Encoder(fields={"context": [Numeric("hour")]}).fit(TRAIN)
+    encoder = Encoder(fields={"context": [Numeric("hour", bins=None)]}).fit(TRAIN)
     more = {"user_id": [1], "item_id": ["a"], "hour": [9]}
     block = encoder.encode(more).blocks[1]
     assert (block.index.tolist(), block.rows.shape[0], len(encoder.entities("hour"))) == ([2], 3, 2)

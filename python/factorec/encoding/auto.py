@@ -20,7 +20,6 @@ __all__ = ["infer_fields"]
 
 SEPARATORS = ("|", ";")
 FEW_NUMBERS = 12  # integers with at most this many different values are categories
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def _field(table: Any, column: Hashable) -> tuple[Declaration | None, str]:
         n_distinct = len(np.unique(numbers))
         if n_distinct < 2:
             return None, "one value only" if n_distinct else "no value"
-        return Numeric(column, bins=BINS), f"numbers, {n_distinct:,} different"
+        return Numeric(column), f"numbers, {n_distinct:,} different"
     found = read_categories(table, column)
     distinct, codes = factorize(found.ids)
     n_distinct, n = len(distinct), len(codes)
@@ -115,7 +114,7 @@ def _field(table: Any, column: Hashable) -> tuple[Declaration | None, str]:
     elif n_distinct > FEW_NUMBERS:
         if n_distinct == n:
             return None, "a different integer in every row: ids?"
-        return Numeric(column, bins=BINS), f"integers, {n_distinct:,} different"
+        return Numeric(column), f"integers, {n_distinct:,} different"
     if n_distinct > _most(n):
         return None, f"{n_distinct:,} different values in {n:,} rows: ids, names or texts?"
     return Categorical(column), f"{n_distinct:,} different values"

@@ -77,9 +77,9 @@ def fields_to_json(fields: Any) -> Any:
     Examples
     --------
     >>> from factorec.encoding import Numeric, fields_from_json, fields_to_json
-    >>> as_json = fields_to_json({"user": ["gender", Numeric("age", bins=10)]})
+    >>> as_json = fields_to_json({"user": ["gender", Numeric("age", bins=5)]})
     >>> fields_from_json(as_json)
-    {'user': ['gender', Numeric(bins=10, column='age')]}
+    {'user': ['gender', Numeric(bins=5, column='age')]}
     """
     if not isinstance(fields, Mapping):
         return fields

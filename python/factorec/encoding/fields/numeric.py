@@ -29,9 +29,10 @@ class Numeric(Declaration):
     ----------
     column : hashable
         The column of the table.
-    bins : int, optional
-        None: one feature column with the standardised number; all equal: nothing. An integer: that many bins of
-        about equally many rows, a feature column each (one-hot); fewer where numbers repeat.
+    bins : int or None
+        An integer: that many bins of about equally many rows, a feature column each (one-hot); fewer where numbers
+        repeat. None: one feature column with the standardised number; all equal: nothing. On MovieLens 100K bins of
+        age and year predict better than standardised numbers (``benchmarks/fields.py``).
     missing : {"ignore", "category", "raise"}
         A missing number contributes nothing (as the mean does), has a column of its own, or is an error.
     name : str, optional
@@ -51,7 +52,7 @@ class Numeric(Declaration):
         self,
         column: Hashable,
         *,
-        bins: int | None = None,
+        bins: int | None = 10,
         missing: Literal["ignore", "category", "raise"] = "ignore",
         name: str | None = None,
     ) -> None:
