@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 from itertools import combinations
@@ -196,6 +197,7 @@ def test_tables(backend):
     np.testing.assert_array_equal(np.asarray(wide["genres × genres"]), parts.pairwise["genres", "genres"])
     long = parts[0].to_frame(backend)
     np.testing.assert_array_equal(np.asarray(long["value"]), parts[0].values)
+    assert type(dataclasses.replace(parts, backend=backend)[0].to_frame()) is type(long)
     assert np.asarray(long["kind"]).tolist() == ["bias"] + ["linear"] * 5 + ["pairwise"] * 15
 
 

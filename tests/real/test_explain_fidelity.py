@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import factorec as fr
 from factorec import fm
 from factorec.explain import resolved_scores
 
@@ -65,6 +66,58 @@ def test_resolved_scores_rank_as_the_model_does(ratings, kind):
             p, rows(u, item[own], n_users, n_items), target[own], wanted, feature=u, loss=loss, **background
         )
         model = p.decision_function(wanted)
+        overlaps.append(len(np.intersect1d(np.argsort(-model)[:N], np.argsort(-resolved)[:N])) / N)
+        if len(overlaps) == N_USERS:
+            break
+    assert len(overlaps) == N_USERS
+    assert np.mean(overlaps) >= 0.85
+
+
+FIELDS = {
+    "user": [fr.Numeric("age", bins=8), "gender", "occupation"],
+    "item": [fr.MultiLabel("genres"), fr.Numeric("year", bins=10, missing="category")],
+}
+
+
+@pytest.mark.parametrize("kind", ["classifier", "regressor", "negatives"])
+def test_resolved_scores_rank_as_the_model_does_with_features_on_both_sides(movielens_ua, kind):
+    data = movielens_ua
+    estimator = fr.FMRegressor if kind == "regressor" else fr.FMClassifier
+    negatives = NEGATIVES if kind == "negatives" else 0
+    rec = fr.Recommender(
+        estimator(n_factors=64, random_state=0), like_threshold=4, negatives=negatives, fields=FIELDS
+    ).fit(data.train, items=data.items, users=data.users)
+    users, items = rec.encoder_.entities("user"), rec.encoder_.entities("item")
+    p, history = rec.estimator_.parameters_, rec.interactions_
+
+    def rows(user, chosen):
+        return items.rows[chosen] + users.rows[np.full(len(chosen), user)]
+
+    overlaps = []
+    for u in np.random.default_rng(0).permutation(len(users)):
+        own = history.rows_of(u)
+        learned = np.arange(own.start, own.stop)[history.weight[own] > 0]
+        unseen = np.setdiff1d(np.flatnonzero(items.columns >= 0), history.items[own])
+        if not len(learned) or len(unseen) < N:
+            continue
+        wanted = rows(u, unseen)
+        background = {}
+        if negatives:
+            background = {"X_background": wanted, "background_weight": negatives * len(learned) / len(unseen)}
+        resolved = resolved_scores(
+            p,
+            rows(u, history.items[learned]),
+            history.label[learned],
+            wanted,
+            feature=int(users.columns[u]),
+            loss="squared" if kind == "regressor" else "logistic",
+            **background,
+        )
+        model = p.decision_function(wanted)
+        best = int(np.argmax(model))
+        why = rec.explain(users.vocabulary.ids[u], items.vocabulary.ids[unseen[best]])
+        assert why.parts.score == why.score == pytest.approx(model[best], rel=1e-5)
+        assert why.resolved_score == pytest.approx(resolved[best], abs=1e-8)
         overlaps.append(len(np.intersect1d(np.argsort(-model)[:N], np.argsort(-resolved)[:N])) / N)
         if len(overlaps) == N_USERS:
             break

@@ -191,6 +191,17 @@ def test_a_user_without_a_vector_gets_the_parts(fitted):
         fitted.explain(98, 20, context={"hour": "noon"})
 
 
+def test_saved_models_explain_the_same(negatives, tmp_path):
+    why = negatives.explain(3, 20, context={"hour": "noon"})
+    negatives.save(tmp_path / "m.factorec")
+    again = fr.load(tmp_path / "m.factorec").explain(3, 20, context={"hour": "noon"})
+    assert again.parts.names == why.parts.names
+    np.testing.assert_array_equal(again.parts.values, why.parts.values)
+    np.testing.assert_array_equal(again.impact, why.impact)
+    assert again.resolved_score == why.resolved_score
+    assert "this item's own, other fields" in repr(again)
+
+
 def test_by_feature(fitted):
     coarse = fitted.explain(3, 20, context={"hour": "noon"})
     fine = fitted.explain(3, 20, context={"hour": "noon"}, by="feature")

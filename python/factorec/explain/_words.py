@@ -116,6 +116,8 @@ def parts(why: Explanation) -> list[Part]:
     lines: list[Part] = []
     if why.method != "paper":
         own = f"general level, this user's own, this {why.noun}'s own"
+        if why.parts is not None and len(why.parts.fields) > 2:
+            own += ", other fields"
         lines.append(Part(why.rest, f"without the ratings: {own}", "without them"))
     for word, chosen in (("for", why.impact > 0), ("against", why.impact < 0)):
         some = f"{np.count_nonzero(chosen):,} of the {count(why, len(why.impact))} rated"

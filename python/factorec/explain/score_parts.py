@@ -65,6 +65,10 @@ class ScoreParts:
     values : ndarray of shape (n_parts,) or (n_rows, n_parts)
         The bias, the linear term of each field, then the pairwise terms: (first, first), (first, second), ...,
         (second, second), ... A field paired with itself: the pairs of its features with each other.
+    features : RowFeatures, optional
+        The rows by feature, from `decompose`: what `by_feature` needs.
+    backend : str, optional
+        Kind of table that `to_frame` gives by default: "pandas", "polars" or "pyarrow".
 
     Attributes
     ----------
@@ -91,6 +95,7 @@ class ScoreParts:
     fields: tuple[str, ...]
     values: Array
     features: RowFeatures | None = None
+    backend: str | None = None
 
     def __post_init__(self) -> None:
         fields, values = tuple(self.fields), np.asarray(self.values, dtype=np.float64)
@@ -147,7 +152,7 @@ class ScoreParts:
             raise TypeError("these are the parts of one score; rows are taken from those of many")
         position = range(len(self.values))[row]
         features = None if self.features is None else self.features.row(position)
-        return ScoreParts(self.fields, self.values[position], features)
+        return ScoreParts(self.fields, self.values[position], features, self.backend)
 
     def by_feature(self, feature_names: Any = None) -> ScoreParts:
         """Take one score apart further: a part per feature and pair of features (which genre, which occupation).
@@ -184,7 +189,7 @@ class ScoreParts:
                 raise DataError(f"feature_names must be one name per column of the model, got shape {every.shape}")
             names = every[f.columns].astype(str).tolist()
         values = part_values(f.bias, f.linear, f.factors, f.X, np.arange(n), n)
-        return ScoreParts(tuple(names), values[0])
+        return ScoreParts(tuple(names), values[0], backend=self.backend)
 
     def to_frame(self, backend: str | None = None) -> Any:
         """Give the parts as a table.
@@ -192,7 +197,7 @@ class ScoreParts:
         Parameters
         ----------
         backend : {"pandas", "polars", "pyarrow"}, optional
-            By default the first of these installed.
+            By default `backend` of the parts, else the first of these installed.
 
         Returns
         -------
@@ -205,9 +210,9 @@ class ScoreParts:
         if self.values.ndim == 1:
             kinds = ["bias", *["linear"] * len(self.fields), *["pairwise"] * len(self.pairs)]
             columns = {"kind": np.array(kinds), "part": np.array(self.names, dtype=object), "value": self.values}
-            return make_frame(columns, backend)
+            return make_frame(columns, backend or self.backend)
         by_part = dict(zip(self.names, self.values.T, strict=True))
-        return make_frame({**by_part, "score": self.score}, backend)
+        return make_frame({**by_part, "score": self.score}, backend or self.backend)
 
     def plot(self, ax: Axes | None = None, n: int = 20) -> Axes:
         """Draw one score as a waterfall from the bias to the score (needs matplotlib).

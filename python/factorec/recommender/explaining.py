@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -48,7 +49,7 @@ def explain(
     rated = history.items[rows]
     feature = int(encoder.entities("user").columns[u])
     wanted = _rows(rec, u, np.array([i]), read_context(rec, context, 1))
-    parts = decompose(p, wanted, encoder.field_ranges_)[0]
+    parts = replace(decompose(p, wanted, encoder.field_ranges_)[0], backend=rec.backend_)
     if by == "feature":
         parts = parts.by_feature(encoder.get_feature_names_out())
     shown: dict[str, Any] = {
