@@ -61,6 +61,15 @@ class Mode(StrEnum):
     more = "append"
 
 
+class SplitBy(StrEnum):
+    """Which rows are held out."""
+
+    random = "random"
+    time = "time"
+    last = "last"
+    users = "users"
+
+
 class Unknown(StrEnum):
     """What users get that the model does not know."""
 
@@ -137,6 +146,30 @@ def quickstart(
     from .quickstart import quickstart
 
     quickstart(out, top, model)
+
+
+@_command
+def split(
+    table: Rows,
+    train: Annotated[Path, typer.Option(help="Where to write the rows to learn from.")],
+    test: Annotated[Path, typer.Option(help="Where to write the rows to judge by.")],
+    by: Annotated[
+        SplitBy, typer.Option(help="Hold out rows at random, the newest, the last of each user, or whole users.")
+    ] = SplitBy.random,
+    test_size: Annotated[float, typer.Option(help="Share, or number, of the rows (--by users: users) held out.")] = 0.2,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="With --by last: rows of each user.")] = 1,
+    given: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="With --by users: where to write what held-out users tell, half of their rows."),
+    ] = None,
+    user_column: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
+    time_column: Annotated[str, typer.Option(help="Column of times: numbers, or dates as ISO 8601.")] = "timestamp",
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn at random.")] = 0,
+) -> None:
+    """Split a table into rows to learn from and rows to judge by."""
+    from .split import split
+
+    split(table, train, test, given, by.value, test_size, n, user_column, time_column, seed)
 
 
 @_command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from .. import Recommender
 from ..errors import DataError, FormatError
 
-__all__ = ["kinds_in", "kinds_of", "parse_id", "read_table"]
+__all__ = ["DELIMITERS", "file_kind", "kinds_in", "kinds_of", "parse_id", "read_table", "read_text"]
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # any of these fits in 64 bits
 
 
@@ -36,23 +36,41 @@ def read_table(path: Path, ids: Mapping[Any, str | None]) -> Any:
     OSError
         If the file cannot be read.
     """
+    table = _read(path, ids)
+    return _with_ids(table, ids) if file_kind(path) in DELIMITERS else table
+
+
+def read_text(path: Path) -> Any:
+    """Read a table as `read_table` does, but with every column of a text file as it is written."""
+    return _read(path, None)
+
+
+def file_kind(path: Path) -> str:
+    """``".csv"``, ``".tsv"`` or ``".parquet"``, as the name says; `FormatError` for any other."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes or [""])[-1]
+    if kind not in (*DELIMITERS, ".parquet") or suffixes[-2:] == [".parquet", ".gz"]:
+        raise FormatError(f"{path}: the name must end in .csv, .tsv, .csv.gz, .tsv.gz or .parquet")
+    return kind
+
+
+def _read(path: Path, as_text: Iterable[Any] | None) -> Any:
+    """Columns in `as_text` are not interpreted; None: no column is."""
     import pyarrow
     from pyarrow import csv, parquet
 
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes or [""])[-1]
+    kind = file_kind(path)
     try:
         if kind == ".parquet":
             return parquet.read_table(path)
-        if kind in _DELIMITERS:
-            text = csv.ConvertOptions(column_types={str(name): pyarrow.string() for name in ids})
-            table = csv.read_csv(
-                path, parse_options=csv.ParseOptions(delimiter=_DELIMITERS[kind]), convert_options=text
-            )
-            return _with_ids(table, ids)
+        parse = csv.ParseOptions(delimiter=DELIMITERS[kind])
+        if as_text is None:
+            with csv.open_csv(path, parse_options=parse) as reader:
+                as_text = reader.schema.names
+        text = csv.ConvertOptions(column_types={str(name): pyarrow.string() for name in as_text})
+        return csv.read_csv(path, parse_options=parse, convert_options=text)
     except pyarrow.ArrowInvalid as error:
         raise FormatError(f"{path}: not a {kind[1:]} file that can be read: {error}") from None
-    raise FormatError(f"{path}: the name must end in .csv, .tsv, .csv.gz, .tsv.gz or .parquet")
 
 
 def _with_ids(table: Any, ids: Mapping[Any, str | None]) -> Any:
