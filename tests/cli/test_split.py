@@ -94,7 +94,11 @@ def test_parquet_and_tsv(run, tmp_path):
         (["--test", "b.parquet"], ExitCode.DATA, "must end in .csv or .tsv"),
         (["--test", "b.csv.gz"], ExitCode.DATA, "must end in .csv or .tsv"),
         (["--test", "b.csv", "--by", "time", "--time-column", "when"], ExitCode.DATA, "no column 'when'"),
-        (["--test", "b.csv", "--by", "time", "--time-column", "note"], ExitCode.DATA, "column 'note' has no time in row 1"),
+        (
+            ["--test", "b.csv", "--by", "time", "--time-column", "note"],
+            ExitCode.DATA,
+            "column 'note' has no time in row 1",
+        ),
         (["--test", "b.csv", "--test-size", "7"], ExitCode.DATA, "test_size=7 of 7 rows leaves none"),
         (["--test", "b.csv", "--given", "c.csv"], ExitCode.DATA, "--given is for --by users"),
         (["--test", "nowhere/b.csv"], ExitCode.FILE, "no such folder"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..fm import FMRegressor
 from ..metrics import classification_metrics, ranking_metrics, regression_metrics
 from .baselines import Means, rank_by
+from .context import read_context
 from .evaluation import Evaluation, Group
 from .fitting import check_columns
 from .interactions import Interactions, read_interactions
@@ -31,7 +32,7 @@ Mask = NDArray[np.bool_]
 Ranking = dict[str, dict[str, NDArray[np.float64]]]  # by contender and metric, of each judged user
 
 
-def evaluate(rec: Recommender, table: Any, n: int) -> Evaluation:
+def evaluate(rec: Recommender, table: Any, n: int, context: Any, cold_items: bool) -> Evaluation:
     """Compare a fitted recommender, and what it should beat, with a table of held-out interactions."""
     n = check_n(n)
     rows = read_interactions(table, check_columns(rec), "table")
@@ -43,7 +44,8 @@ def evaluate(rec: Recommender, table: Any, n: int) -> Evaluation:
     scores = _scores(rec, table, users, items, means)
     known, cold_item = users.trained[users.index], ~items.trained[items.index]
     masks = {"all": np.ones(len(rows), bool), "known users": known, "cold users": ~known, "cold items": cold_item}
-    lists = _lists(rec, users, items, relevant, n, means)
+    query = read_context(rec, {} if context is None else context, 1)
+    lists = _lists(rec, users, items, relevant, n, query, cold_items, means)
     groups = {}
     for name, mask in masks.items():
         if mask.any():
@@ -74,7 +76,7 @@ class _Side:
     trained: Mask
 
     @classmethod
-    def read(cls, rec: Recommender, table: Any, kind: str) -> _Side:
+    def read(cls, rec: Recommender, table: Any, kind: Literal["user", "item"]) -> _Side:
         name = rec.user if kind == "user" else rec.item
         try:
             own, index = Vocabulary.from_values(series(table, name), name=name)
@@ -82,15 +84,11 @@ class _Side:
             position = known.index(own.ids)
         except DataError as error:
             raise DataError(f"table: {error}") from None
-        return cls(index, position, (position >= 0) & _is_trained(rec, kind)[position])
+        return cls(index, position, (position >= 0) & rec.encoder_.is_trained(kind)[position])
 
     def positions(self) -> NDArray[np.int64]:
         """Where the model has the id of each row."""
         return self.position[self.index]
-
-
-def _is_trained(rec: Recommender, kind: str) -> Mask:
-    return np.ones(len(rec.encoder_.users_ if kind == "user" else rec.encoder_.items_), bool)
 
 
 def _relevant(rec: Recommender, rows: Interactions) -> Mask | None:
@@ -114,7 +112,8 @@ def _notes(rec: Recommender, relevant: Mask | None, users: _Side) -> tuple[str, 
         notes.append("no means to compare with, and seen items are not left out: the model was saved without history")
     n_unknown = int((users.position < 0).sum())
     if relevant is not None and n_unknown:
-        notes.append(f"the model's lists for {n_unknown:,} users of whom it knows nothing are the popular items")
+        who = "1 user" if n_unknown == 1 else f"{n_unknown:,} users"
+        notes.append(f"the model's lists for {who} of whom it knows nothing are the popular items")
     return tuple(notes)
 
 
@@ -146,20 +145,28 @@ def _points(rec: Recommender, rows: Interactions, scores: NDArray[np.float64], m
 
 
 def _lists(
-    rec: Recommender, users: _Side, items: _Side, relevant: Mask | None, n: int, means: Means | None
+    rec: Recommender,
+    users: _Side,
+    items: _Side,
+    relevant: Mask | None,
+    n: int,
+    context: csr_matrix | None,
+    cold_items: bool,
+    means: Means | None,
 ) -> dict[str, tuple[int, dict[str, dict[str, float]]]]:
     """Number of judged users, and metrics by contender, of each group."""
     if relevant is None:
         return {}
-    trained = _is_trained(rec, "item")
+    trained = rec.encoder_.is_trained("item")
     others = {"popularity": rec.popularity_}
     if means is not None and means.tells_apart:
         others["item mean"] = means.items
-    asked, ranking = _rank(rec, users, items, relevant, n, trained, others)
+    candidates = np.ones_like(trained) if cold_items else trained
+    asked, ranking = _rank(rec, users, items, relevant, n, context, candidates, others)
     known = users.trained[asked]
     # New items are ranked among themselves, by their features; popularity and means have nothing to say of them.
     cold = relevant & ~items.trained[items.index]
-    new_asked, new_ranking = _rank(rec, users, items, cold, n, ~trained, {})
+    new_asked, new_ranking = _rank(rec, users, items, cold, n, context, ~trained, {})
     return {
         "all": _averaged(np.ones(len(asked), bool), ranking),
         "known users": _averaged(known, ranking),
@@ -174,6 +181,7 @@ def _rank(
     items: _Side,
     relevant: Mask,
     n: int,
+    context: csr_matrix | None,
     candidates: Mask,
     others: Mapping[str, NDArray[Any]],
 ) -> tuple[NDArray[np.int64], Ranking]:
@@ -181,6 +189,8 @@ def _rank(
 
     Parameters
     ----------
+    context : csr_matrix of shape (1, n_features), or None
+        In which all are ranked.
     candidates : ndarray of shape (n_items,), bool
     others : dict of str to ndarray of shape (n_items,)
         Contenders that rank items by a value of each, the same for all users.
@@ -205,7 +215,8 @@ def _rank(
     if not len(asked) or not candidates.any():
         return asked[:0], {}
     filters: dict[str, Any] = {"exclude": None if exclude is None else exclude[judged], "items": candidates}
-    lists = {"model": rec._ranker().top(users.position[asked], n, **filters)[0]}
+    shared = None if context is None else context[np.zeros(len(asked), np.intp)]
+    lists = {"model": rec._ranker().top(users.position[asked], n, context=shared, **filters)[0]}
     for who, values in others.items():
         lists[who] = rank_by(values, len(asked), n, n_jobs=rec.estimator_.n_jobs, **filters)
     if "popularity" in lists:

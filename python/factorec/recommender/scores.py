@@ -126,7 +126,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return explaining.explain(self, user, item, context=context, by=by, method=method, noun=noun)
 
-    def evaluate(self, table: Any, n: int = 10) -> Evaluation:
+    def evaluate(self, table: Any, n: int = 10, *, context: Any = None, cold_items: bool = False) -> Evaluation:
         """Compare predictions and top-n lists with held-out interactions.
 
         The table of figures has, for all rows, for those of users whom the model knows and does not know (cold
@@ -135,8 +135,12 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         - of single predictions, accuracy, log loss, F1 and AUC (classifier), or RMSE and MAE (regressor);
         - of lists, trec_eval's precision, recall, MAP and NDCG at n, means over the users who have something
           relevant in `table`: a like (classifier), or a target of at least `like_threshold` (regressor). Lists
-          leave out what the user saw in `fit`. Relevant items that the model does not know count as missed. New
-          items are ranked apart, among themselves.
+          leave out what the user saw in `fit`. Relevant items that are no candidates count as missed. New items
+          are ranked apart, among themselves.
+
+        Users and items of a catalogue without interactions are cold, and count by their features. In single
+        predictions each row has the context that `table` gives it. Lists are one per user, all in one context:
+        what a user liked at any hour is looked for in a list for no hour, or for the one given.
 
         Beside the model stand what it should beat: for single predictions the mean target of the item, of the
         user and of all rows that the model learned from (with `negatives`: of all rows of the history), where
@@ -149,6 +153,10 @@ class Scores(BaseEstimator):  # type: ignore[misc]
             Interactions that were not given to `fit`.
         n : int
             Length of the lists.
+        context : dict, optional
+            In which context lists are made, one value for all, as in `recommend`; None: in none.
+        cold_items : bool
+            Whether new items of the catalogue are candidates in the lists of all groups, as in `recommend`.
 
         Returns
         -------
@@ -161,4 +169,4 @@ class Scores(BaseEstimator):  # type: ignore[misc]
             If the table has no rows, or a column is missing or holds values that cannot be used.
         """
         check_is_fitted(self)
-        return evaluate(self, table, n)
+        return evaluate(self, table, n, context, cold_items)
