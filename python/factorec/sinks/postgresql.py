@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from ..errors import DataError
-from .sql import Column, TableOptions, driver, driver_errors, quoted, refuse_other_columns
+from ._adbc import Connection
+from .sql import Column, TableOptions, quoted, refuse_other_columns
 from .uri import DatabaseAddress
 
 __all__ = ["PostgresqlDatabase"]
@@ -28,35 +28,27 @@ class PostgresqlDatabase:
     time_type = "TIMESTAMP WITH TIME ZONE"
 
     def __init__(self, address: DatabaseAddress, options: TableOptions) -> None:
-        self._address, self._options = address, options
+        self._options = options
         self._table = quoted(options.schema, options.table)
         self._shown = f"table {self._table} in {address.shown}"
-        dbapi = driver("postgresql")
-        with self._errors():
-            self._connection = dbapi.connect(address.uri)
-        try:
-            self._cursor = self._connection.cursor()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._connection = Connection(address, self._table, autocommit=False)
 
     def begin(self, columns: Sequence[Column], key: Sequence[str]) -> None:
         """Make the table, or empty it for this transaction."""
         if self._check(columns):
             if self._options.mode == "replace":
                 # Others may read, but not write, until this is done.
-                self._execute(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
-                self._execute(f"DELETE FROM {self._table}")
+                self._connection.query(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
+                self._connection.query(f"DELETE FROM {self._table}")
             return
         lines = [f"{quoted(c.name)} {c.type}" + ("" if c.name == "title" else " NOT NULL") for c in columns]
         if key:
             lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
-        self._execute(f"CREATE TABLE {self._table} ({', '.join(lines)})")
+        self._connection.query(f"CREATE TABLE {self._table} ({', '.join(lines)})")
 
     def ingest(self, rows: Any) -> None:
         """Copy rows into the table."""
-        with self._errors(rows=True):
-            self._cursor.adbc_ingest(self._options.table, rows, mode="append", db_schema_name=self._options.schema)
+        self._connection.ingest(self._options.table, rows, self._options.schema)
 
     def time(self, now: datetime) -> Any:
         """A point in time."""
@@ -66,24 +58,20 @@ class PostgresqlDatabase:
 
     def finish(self) -> None:
         """Commit."""
-        with self._errors():
-            self._connection.commit()
-        self._close()
+        self._connection.commit()
 
     def abandon(self) -> None:
         """Roll back, as the server does by itself when the connection is gone."""
-        with contextlib.suppress(Exception):
-            self._connection.rollback()
-        self._close()
+        self._connection.rollback()
 
     def _check(self, columns: Sequence[Column]) -> bool:
         """Whether the table is there; one that is not ours is refused."""
-        kinds = self._query("SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)", self._table)
+        kinds = self._connection.query("SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)", self._table)
         if not kinds:
             return False
         if kinds[0][0] not in ("r", "p"):
             raise DataError(f"{self._shown} is there as a {_KINDS.get(kinds[0][0], 'thing')}; name another table")
-        found = self._query(
+        found = self._connection.query(
             "SELECT a.attname::text, format_type(a.atttypid, NULL), COALESCE(a.attnum = ANY(i.indkey), false) "
             "FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary "
             "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
@@ -94,22 +82,3 @@ class PostgresqlDatabase:
         if self._options.mode == "append" and key and "time" not in key:
             raise DataError(f"{self._shown} was made by mode='replace' and holds one list per user; name another table")
         return True
-
-    def _query(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
-        with self._errors():
-            self._cursor.execute(sql, parameters or None)
-            rows: list[tuple[Any, ...]] = self._cursor.fetchall()
-            return rows
-
-    def _execute(self, sql: str) -> None:
-        with self._errors():
-            self._cursor.execute(sql)
-
-    def _errors(self, *, rows: bool = False) -> contextlib.AbstractContextManager[None]:
-        return driver_errors(self._address, f"table {self._table}", rows=rows)
-
-    def _close(self) -> None:
-        with contextlib.suppress(Exception):
-            self._cursor.close()
-        with contextlib.suppress(Exception):
-            self._connection.close()

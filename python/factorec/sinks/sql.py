@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from ..errors import DatabaseError, DataError
+from ..errors import DataError
 from ._arrow import ArrowTables, import_pyarrow
 from .columns import Columns
-from .uri import DatabaseAddress
 
 __all__ = [
     "Column",
     "Database",
     "SqlWriter",
     "TableOptions",
-    "driver",
-    "driver_errors",
     "quoted",
     "refuse_other_columns",
 ]
@@ -167,33 +161,3 @@ def refuse_other_columns(shown: str, wanted: Sequence[Column], found: dict[str, 
     ]
     if wrong:
         raise DataError(f"{shown} is there with another schema: {'; '.join(wrong)}. Drop it or name another table")
-
-
-def driver(name: str) -> Any:
-    """Import an ADBC driver, or say how to get it."""
-    import_pyarrow("writing to a database", "sql")
-    try:
-        return importlib.import_module(f"adbc_driver_{name}.dbapi")
-    except ImportError:
-        raise DataError(f"writing to {name} needs adbc-driver-{name}: pip install 'factorec[sql]'") from None
-
-
-# Words of the driver that say nothing to whoever wrote the rows.
-_NOISE = re.compile(
-    r"^[A-Z_]+: |\[(libpq|SQLite)\] |PGRES_FATAL_ERROR |ERROR: +|\. SQLSTATE: \w+|\nquery( was)?: .*", re.DOTALL
-)
-
-
-@contextlib.contextmanager
-def driver_errors(address: DatabaseAddress, what: str, *, rows: bool) -> Iterator[None]:
-    """Turn the driver's errors into ours, in one line and without secrets; `rows`: while rows are written."""
-    import adbc_driver_manager
-
-    try:
-        yield
-    except adbc_driver_manager.Error as error:
-        text = address.clean(" ".join(_NOISE.sub("", str(error)).split())).rstrip(". ")
-        where = f"{address.shown}, {what}"
-        if rows and "unique constraint" in text.lower():
-            raise DataError(f"{where}: two rows of one user and rank; was a user asked for twice? ({text})") from None
-        raise DatabaseError(f"{where}: {text}") from None

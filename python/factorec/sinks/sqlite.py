@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import DataError
-from .sql import Column, TableOptions, driver, driver_errors, quoted, refuse_other_columns
+from ._adbc import Connection
+from .sql import Column, TableOptions, quoted, refuse_other_columns
 from .uri import DatabaseAddress
 
 __all__ = ["SqliteDatabase"]
@@ -31,15 +32,12 @@ class SqliteDatabase:
     def __init__(self, address: DatabaseAddress, options: TableOptions) -> None:
         if options.schema is not None:
             raise DataError(f"schema={options.schema!r}: SQLite has no schemas")
-        self._address, self._options = address, options
+        self._options = options
         self._shown = f"table {options.table!r} in {address.shown}"
         self._staging = f"{options.table}{_MARK}{secrets.token_hex(8)}"
         self._columns: Sequence[Column] = ()
-        dbapi = driver("sqlite")
-        with self._errors():
-            self._connection = dbapi.connect(address.uri, autocommit=True)
+        self._connection = Connection(address, repr(options.table), autocommit=True)
         try:
-            self._cursor = self._connection.cursor()
             self._execute(f"PRAGMA busy_timeout = {_WAIT_MS}")
             # Renaming must not look at views, which may be about the table that is replaced.
             self._execute("PRAGMA legacy_alter_table = ON")
@@ -63,8 +61,7 @@ class SqliteDatabase:
 
     def ingest(self, rows: Any) -> None:
         """Add rows to the staging table, in a transaction."""
-        with self._errors(rows=True):
-            self._cursor.adbc_ingest(self._staging, rows, mode="append")
+        self._connection.ingest(self._staging, rows)
 
     def time(self, now: datetime) -> Any:
         """Text as ISO 8601, which SQLite's own functions read."""
@@ -92,14 +89,14 @@ class SqliteDatabase:
         for sql in again:
             self._execute(sql)
         self._execute("COMMIT")
-        self._close()
+        self._connection.close()
 
     def abandon(self) -> None:
         """Drop the staging table, if the database lets us."""
         for statement in ("ROLLBACK", f"DROP TABLE IF EXISTS {quoted(self._staging)}"):
             with contextlib.suppress(Exception):
                 self._execute(statement)
-        self._close()
+        self._connection.close()
 
     def _check(self) -> bool:
         """Whether the table is there; one that is not ours is refused."""
@@ -116,19 +113,7 @@ class SqliteDatabase:
         return True
 
     def _query(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
-        with self._errors():
-            self._cursor.execute(sql, parameters or None)
-            rows: list[tuple[Any, ...]] = self._cursor.fetchall()
-            return rows
+        return self._connection.query(sql, *parameters)
 
     def _execute(self, sql: str) -> None:
-        self._query(sql)
-
-    def _errors(self, *, rows: bool = False) -> contextlib.AbstractContextManager[None]:
-        return driver_errors(self._address, f"table {self._options.table!r}", rows=rows)
-
-    def _close(self) -> None:
-        with contextlib.suppress(Exception):
-            self._cursor.close()
-        with contextlib.suppress(Exception):
-            self._connection.close()
+        self._connection.query(sql)

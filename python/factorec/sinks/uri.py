@@ -13,6 +13,7 @@ from ..errors import DataError
 __all__ = ["DatabaseAddress", "is_database", "without_secrets"]
 
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+_CONNECT_SECONDS = 15
 _FORMS = "sqlite:///path.db (four slashes before an absolute path), postgresql://user@host/database"
 
 
@@ -111,7 +112,10 @@ class DatabaseAddress:
         # Written again from its parts: the driver would cut a password at its first @.
         login = quote(unquote(user), safe="") + (":" + quote(unquote(password), safe="") if password else "")
         text = f"postgresql://{login + '@' if login else ''}{host}{parts.path}"
-        text += f"?{parts.query}" if parts.query else ""
+        query = [parts.query] if parts.query else []
+        if not any(name == "connect_timeout" for name, _ in options):
+            query.append(f"connect_timeout={_CONNECT_SECONDS}")  # libpq would wait for minutes, deaf to Ctrl-C
+        text += "?" + "&".join(query)
         shown = f"postgresql://{user + '@' if user else ''}{host}{parts.path}"
         hidden = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
         return cls("postgresql", text, shown, (*sorted(hidden, key=len, reverse=True),))
