@@ -26,8 +26,8 @@ _STYLE = """
 .factorec-why h2{font-size:1.08em;line-height:1.3;margin:.4em 0 .6em}
 .factorec-why.two{max-width:84em}
 .factorec-why .panels{display:flex;flex-wrap:wrap;gap:0 3em}
-.factorec-why .panels>div{flex:3 1 32em;min-width:0}
-.factorec-why .panels>.parts{flex:2 1 22em}
+.factorec-why .panels>div{flex:6 1 32em;min-width:0}
+.factorec-why .panels>.parts{flex:5 1 24em}
 .factorec-why table{border-collapse:collapse;margin:0 0 1.2em;background:none}
 .factorec-why th,.factorec-why td{padding:.22em .8em .22em 0;text-align:left;vertical-align:middle;
  border:0;background:none;color:inherit;font-size:inherit}
@@ -40,9 +40,9 @@ _STYLE = """
 .factorec-why svg{display:block;width:100%;height:1em}
 .factorec-why .parts{max-width:42em}
 .factorec-why .parts tbody tr{border:0}
-.factorec-why .parts td{padding:0 12px 0 0}
-.factorec-why .parts .bar{width:44%}
-.factorec-why .parts svg{height:1.9em}
+.factorec-why .parts td{padding:0 12px 0 0;line-height:1.25}
+.factorec-why .parts .bar{width:36%;height:1.9em}
+.factorec-why .parts svg{height:100%;min-height:1.9em}
 .factorec-why .parts .kind{color:var(--faint);font-size:.86em}
 .factorec-why .parts .mark{font-weight:600}
 .factorec-why .for{fill:var(--for)}.factorec-why .against{fill:var(--against)}

@@ -53,7 +53,7 @@ def steps(parts: ScoreParts, n: int) -> list[Step]:
         for part in every[:own]:
             lines.append(Step(kind, clean(names[part]), float(values[part]), lines[-1].end))
         if own < len(every):
-            words = f"{len(every) - own:,} {'smaller ' if own else ''}{kind} terms, summed"
+            words = f"{len(every) - own:,} {'smaller ' if own else ''}{kind} terms"
             lines.append(Step(kind, words, float(values[every[own:]].sum()), lines[-1].end))
     return [*lines, Step("score", "score", parts.score, 0.0)]
 
