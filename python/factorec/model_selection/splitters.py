@@ -10,7 +10,6 @@ from __future__ import annotations
 import numbers
 from abc import abstractmethod
 from collections.abc import Iterator
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from sklearn.utils import check_random_state
 from ..encoding.tables import n_rows, series
 from ..encoding.vocabulary import Vocabulary
 from ..errors import DataError
+from ._checks import is_number, n_held_out, whole
 from ._times import in_order_of_time
 
 __all__ = ["LeaveLastN", "RandomSplit", "Splitter", "TemporalSplit", "UserSplit"]
@@ -59,7 +59,7 @@ class Splitter(BaseEstimator):  # type: ignore[misc]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return how many pairs `split` yields; the arguments are ignored."""
-        return _whole(self.n_splits, "n_splits")
+        return whole(self.n_splits, "n_splits")
 
     @abstractmethod
     def _masks(self, X: Any, n: int) -> Iterator[npt.NDArray[np.int8]]:
@@ -92,7 +92,7 @@ class RandomSplit(Splitter):
         self.random_state = random_state
 
     def _masks(self, X: Any, n: int) -> Iterator[npt.NDArray[np.int8]]:
-        n_test = _n_test(self.test_size, n, "rows")
+        n_test = n_held_out(self.test_size, n, "rows")
         random = check_random_state(self.random_state)
         for _ in range(self.get_n_splits()):
             held = np.zeros(n, np.int8)
@@ -131,7 +131,7 @@ class TemporalSplit(Splitter):
         self.n_splits = n_splits
 
     def _masks(self, X: Any, n: int) -> Iterator[npt.NDArray[np.int8]]:
-        n_test = _n_test(self.test_size, n, "rows")
+        n_test = n_held_out(self.test_size, n, "rows")
         n_splits = self.get_n_splits()
         if n_splits * n_test >= n:
             raise DataError(f"{n_splits} windows of {n_test:,} rows leave none of {n:,} rows to train on")
@@ -175,7 +175,7 @@ class LeaveLastN(Splitter):
         self.min_train = min_train
 
     def _masks(self, X: Any, n: int) -> Iterator[npt.NDArray[np.int8]]:
-        n_held, min_train = _whole(self.n, "n"), _whole(self.min_train, "min_train", least=0)
+        n_held, min_train = whole(self.n, "n"), whole(self.min_train, "min_train", least=0)
         user = _users(X, self.user, n)[1]
         from_end, n_of_user = _place_in_user(user, in_order_of_time(X, self.time, n)[::-1])
         held = from_end < np.minimum(n_held, n_of_user[user] - min_train)
@@ -257,10 +257,10 @@ class UserSplit(Splitter):
 
     def _masks(self, X: Any, n: int) -> Iterator[npt.NDArray[np.int8]]:
         given = self.given
-        if not _is_number(given) or given < 0 or (not isinstance(given, numbers.Integral) and given >= 1):
+        if not is_number(given) or given < 0 or (not isinstance(given, numbers.Integral) and given >= 1):
             raise DataError(f"given must be a share from 0 to below 1, or a number of rows, got {given!r}")
         n_users, user = _users(X, self.user, n)
-        n_test = _n_test(self.test_size, n_users, "users")
+        n_test = n_held_out(self.test_size, n_users, "users")
         oldest_first = None if self.time is None else in_order_of_time(X, self.time, n)
         random = check_random_state(self.random_state)
         for _ in range(self.get_n_splits()):
@@ -293,22 +293,3 @@ def _place_in_user(
     place = np.empty(len(user), np.intp)
     place[by_user] = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)
     return place, counts
-
-
-def _n_test(size: Any, n: int, what: str) -> int:
-    if not _is_number(size) or not (isinstance(size, numbers.Integral) or 0 < size < 1) or size < 1e-300:
-        raise DataError(f"test_size must be a share between 0 and 1, or a number of {what}, got {size!r}")
-    n_test = int(size) if isinstance(size, numbers.Integral) else ceil(size * n - 1e-9)
-    if n_test >= n:
-        raise DataError(f"test_size={size!r} of {n:,} {what} leaves none to train on")
-    return n_test
-
-
-def _whole(value: Any, name: str, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise DataError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
