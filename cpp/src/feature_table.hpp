@@ -29,6 +29,12 @@ class FeatureTable {
   const StateTable& view() const { return view_; }
   std::int64_t place(std::int64_t feature) const { return place_[static_cast<std::size_t>(feature)]; }
 
+  // Asks for the lines of a row, by its place.
+  void prefetch(std::int64_t at) const {
+    const float* row = view_.data + at * view_.stride;
+    for (std::int64_t line = 0; line < padded_ + kStateSize; line += 16) __builtin_prefetch(row + line, 1);
+  }
+
   // Floats that the factors take in a row.
   std::int64_t padded() const { return padded_; }
   std::int64_t bytes() const { return size_ * static_cast<std::int64_t>(sizeof(float)); }

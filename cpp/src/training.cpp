@@ -38,11 +38,24 @@ void check_size(std::size_t size, std::int64_t expected, const char* name) {
 }
 
 // Entries of up to 16 rows, flat, as the group kernel reads them.
-struct GatheredRows {
+struct GatheredEntries {
   std::vector<std::int64_t> feature;
   std::vector<float> value;
-  std::vector<std::int32_t> slot;
   std::int32_t begin[kGroupRows + 1] = {};
+
+  // Room for `n` entries; what is beyond those of the last row has no meaning.
+  void reserve(std::size_t n) {
+    if (feature.size() >= n) return;
+    feature.resize(n);
+    value.resize(n);
+  }
+  EntryList list() const { return {begin, feature.data(), value.data()}; }
+};
+
+struct GatheredRows {
+  GatheredEntries frozen;
+  GatheredEntries live;
+  std::vector<std::int32_t> slot;  // of each frozen entry
   float target[kGroupRows] = {};
   float weight[kGroupRows] = {};
   std::int32_t n_rows = 0;
@@ -269,22 +282,26 @@ class Trainer::State {
   // A round of blocks whose rows have features beside the grid's.
   PassSums run_round(std::span<const std::int32_t> blocks, Control& control) {
     const std::int64_t n_frozen = data_.rows.n_features - n_live_;
-    while (gradient_sums_.size() < blocks.size() + 1) gradient_sums_.emplace_back(n_frozen, table_->padded() + 1);
-    const int n_threads = threads_for(blocks);
+    // As many blocks at a time as there are threads: their sums are still in the cache when they are merged.
+    const auto at_once = std::min(static_cast<std::size_t>(threads_for(blocks)), blocks.size());
+    while (gradient_sums_.size() < at_once + 1) gradient_sums_.emplace_back(n_frozen, table_->padded());
+    GradientSums& merged = gradient_sums_.front();
     std::int64_t longest = 0;
     for (std::int32_t block : blocks) longest = std::max(longest, block_end(block) - block_begin(block));
     std::vector<PassSums> of_block(blocks.size());
     for (std::int64_t done = 0; done < longest; done += kFrozenRows) {
-      parallel_for(static_cast<std::int64_t>(blocks.size()), n_threads, control, [&](std::int64_t i, int) {
-        const std::int32_t block = blocks[static_cast<std::size_t>(i)];
-        const std::int64_t begin = block_begin(block) + done;
-        run_places(begin, std::min(begin + kFrozenRows, block_end(block)), gradient_sums_[static_cast<std::size_t>(i)],
-                   of_block[static_cast<std::size_t>(i)], control);
-      });
-      GradientSums& merged = gradient_sums_[blocks.size()];
-      for (std::size_t i = 0; i < blocks.size(); ++i) {
-        merged.add(gradient_sums_[i]);
-        gradient_sums_[i].clear();
+      for (std::size_t first = 0; first < blocks.size(); first += at_once) {
+        const std::size_t n = std::min(at_once, blocks.size() - first);
+        parallel_for(static_cast<std::int64_t>(n), static_cast<int>(n), control, [&](std::int64_t i, int) {
+          const std::size_t at = first + static_cast<std::size_t>(i);
+          const std::int64_t begin = block_begin(blocks[at]) + done;
+          run_places(begin, std::min(begin + kFrozenRows, block_end(blocks[at])),
+                     gradient_sums_[static_cast<std::size_t>(i) + 1], of_block[at], control);
+        });
+        for (std::size_t i = 1; i <= n; ++i) {
+          merged.add(gradient_sums_[i]);
+          gradient_sums_[i].clear();
+        }
       }
       step_merged(merged);
     }
@@ -292,7 +309,7 @@ class Trainer::State {
   }
 
   PassSums run_rows(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, table_->padded() + 1);
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, table_->padded());
     PassSums sums;
     for (std::int64_t place = 0; place < schedule_.size(); ++place) {
       PassSums of_row;
@@ -304,7 +321,7 @@ class Trainer::State {
   }
 
   PassSums run_batches(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, table_->padded() + 1);
+    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, table_->padded());
     PassSums sums;
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
@@ -321,7 +338,7 @@ class Trainer::State {
   void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums, Control& control) {
     const auto run = kernels_.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
     GatheredRows rows;
-    const AlignedFloats scratch = aligned_floats(table_->padded());
+    const AlignedFloats scratch = aligned_floats(kGroupRows * table_->padded());
     for (std::int64_t place = begin; place < end; place += kGroupRows) {
       control.throw_if_stopped();  // each time: rows of many entries take long
       gather(place, std::min(place + kGroupRows, end), gradients, rows);
@@ -330,24 +347,23 @@ class Trainer::State {
       job.clip = options_.clip;
       job.bias = static_cast<float>(bias_.value);
       job.n_rows = rows.n_rows;
-      job.begin = rows.begin;
-      job.feature = rows.feature.data();
-      job.value = rows.value.data();
+      job.frozen = rows.frozen.list();
+      job.live = rows.live.list();
       job.slot = rows.slot.data();
       job.target = rows.target;
       job.weight = rows.weight;
       job.gradients = gradients.gradients();
-      job.gradient_stride = table_->padded() + 1;
+      job.gradient_stride = gradients.stride();
       job.scratch = scratch.get();
       run(job, &sums);
     }
   }
 
   void gather(std::int64_t begin, std::int64_t end, GradientSums& gradients, GatheredRows& rows) {
-    rows.feature.clear();
-    rows.value.clear();
-    rows.slot.clear();
+    const RowBlock* last = &data_.rows.blocks.back();
+    const bool prefetch = table_->bytes() > kCacheBytes;
     rows.n_rows = static_cast<std::int32_t>(end - begin);
+    std::size_t n_frozen = 0, n_live = 0;
     for (std::int64_t place = begin; place < end; ++place) {
       const auto r = place - begin;
       const std::int64_t row = schedule_.row[static_cast<std::size_t>(place)];
@@ -355,22 +371,27 @@ class Trainer::State {
           schedule_.negative_item.empty() ? -1 : schedule_.negative_item[static_cast<std::size_t>(place)];
       rows.target[r] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
       rows.weight[r] = weight_of(row);
-      const auto add = [&](std::int64_t column, float value) {
-        const std::int64_t at = table_->place(column);
-        rows.feature.push_back(at);
-        rows.value.push_back(value);
-        if (at < n_live_) {
-          rows.slot.push_back(-1);
-        } else {
-          rows.slot.push_back(gradients.slot(at - n_live_));
-          gradients.count(rows.slot.back(), 1.0f);
-        }
-      };
       for (const RowBlock& block : data_.rows.blocks) {
-        const bool replaced = item >= 0 && &block == &data_.rows.blocks.back();
-        Rows::visit_entity(block, replaced ? item : block.entity(row), add);
+        const std::int64_t entity = item >= 0 && &block == last ? item : block.entity(row);
+        const auto n_entries = static_cast<std::size_t>(block.entities.end(entity) - block.entities.begin(entity));
+        rows.frozen.reserve(n_frozen + n_entries);
+        rows.live.reserve(n_live + n_entries);
+        if (rows.slot.size() < n_frozen + n_entries) rows.slot.resize(n_frozen + n_entries);
+        Rows::visit_entity(block, entity, [&](std::int64_t column, float value) {
+          const std::int64_t at = table_->place(column);
+          if (at < n_live_) {
+            rows.live.feature[n_live] = at;
+            rows.live.value[n_live++] = value;
+            if (prefetch) table_->prefetch(at);
+          } else {
+            rows.frozen.feature[n_frozen] = at;
+            rows.frozen.value[n_frozen] = value;
+            rows.slot[n_frozen++] = gradients.count(at - n_live_);
+          }
+        });
       }
-      rows.begin[r + 1] = static_cast<std::int32_t>(rows.feature.size());
+      rows.frozen.begin[r + 1] = static_cast<std::int32_t>(n_frozen);
+      rows.live.begin[r + 1] = static_cast<std::int32_t>(n_live);
     }
   }
 
@@ -414,7 +435,7 @@ class Trainer::State {
   Schedule schedule_;
   std::vector<PairRow> pair_rows_;
   std::vector<float> pair_weights_;
-  std::vector<GradientSums> gradient_sums_;  // one per block of a round, then the merged one
+  std::vector<GradientSums> gradient_sums_;  // the merged one, then one per thread
 };
 
 Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,

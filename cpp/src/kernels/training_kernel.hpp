@@ -46,21 +46,28 @@ struct PairJob {
   std::int64_t n_ahead = 0;        // rows beyond n_rows that may be looked at to prefetch
 };
 
-// Up to 16 rows of any features. Entries of row r are [begin[r], begin[r + 1]).
+// Entries of up to 16 rows: those of row r are [begin[r], begin[r + 1]).
+struct EntryList {
+  const std::int32_t* begin = nullptr;
+  const std::int64_t* feature = nullptr;  // place in the table
+  const float* value = nullptr;
+};
+
+// Up to 16 rows of any features. Live ones are updated row by row; frozen ones are constant, and the gradient of
+// each is added to its slot.
 struct GroupJob {
   StateTable table;
   float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
   float bias = 0;
   std::int32_t n_rows = 0;
-  const std::int32_t* begin = nullptr;
-  const std::int64_t* feature = nullptr;  // place in the table
-  const float* value = nullptr;
-  const std::int32_t* slot = nullptr;     // >= 0: the feature is constant, its gradient is added to this slot
+  EntryList frozen;
+  EntryList live;
+  const std::int32_t* slot = nullptr;  // of each frozen entry
   const float* target = nullptr;
   const float* weight = nullptr;
-  float* gradients = nullptr;             // rows of `gradient_stride`: factors (padded), then linear
+  float* gradients = nullptr;          // rows of `gradient_stride`: factors (padded), then linear
   std::int64_t gradient_stride = 0;
-  float* scratch = nullptr;               // as long as the padded factors
+  float* scratch = nullptr;            // 16 times the padded factors
 };
 
 // One step of a feature from the sum of `count` row gradients.
