@@ -40,6 +40,13 @@ class By(StrEnum):
     feature = "feature"
 
 
+class FoldSide(StrEnum):
+    """Whom to fold in."""
+
+    users = "users"
+    items = "items"
+
+
 class Method(StrEnum):
     """How to explain."""
 
@@ -317,6 +324,23 @@ def explain(
     from . import commands
 
     commands.explain(model, user, item, by=by.value, method=method.value, noun=noun, out=out)
+
+
+@_command
+def fold_in(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the model; may be MODEL.")],
+    table: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(metavar="[TABLE]", help="Interactions of the new ids, as for `factorec train`."),
+    ] = None,
+    side: Annotated[FoldSide, typer.Option(help="Which ids of TABLE to take in.")] = FoldSide.users,
+    catalogue: Annotated[Optional[Path], typer.Option(help="Table of the new ids: titles, fields.")] = None,  # noqa: UP045
+) -> None:
+    """Take users or items that came after training into a model; nothing else in it changes."""
+    from .fold_in import fold_in
+
+    fold_in(model, table, out, side=side.value, catalogue=catalogue)
 
 
 @_command

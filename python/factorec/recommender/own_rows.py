@@ -19,7 +19,7 @@ __all__ = ["Background", "Charge", "OwnRows", "resolve_many"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-_BATCH = 1 << 17  # rows whose design is in memory at a time: 68 MB with 64 factors
+_BATCH = 1 << 15  # rows whose design is in memory at a time: 17 MB with 64 factors
 
 
 @dataclass(frozen=True)
