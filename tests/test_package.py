@@ -20,7 +20,7 @@ ROOT = Path(factorec.__file__).parent
 STAGES = {"encoding", "fm", "search", "explain"}
 LEAVES = {"metrics", "sinks", "formats", "_solve"}
 ANYONE_MAY_IMPORT = {"errors", "_threads", "_atomic", "_core"} | LEAVES
-PUBLIC = ("datasets", "encoding", "fm", "search", "explain", "metrics", "model_selection", "sinks", "formats")
+PUBLIC = ("datasets", "encoding", "fm", "search", "explain", "metrics", "model_selection", "sinks", "formats", "tuning")
 TOP = {"cli", "service", "sagemaker"}
 
 
@@ -38,7 +38,7 @@ def test_import_takes_no_optional_dependency():
     # scikit-learn, a requirement, takes pandas along where it is there: not ours to answer for.
     code = "import sys, sklearn.base; own = set(sys.modules); import factorec; print(*set(sys.modules) - own)"
     modules = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
-    optional = {"pandas", "polars", "pyarrow", "matplotlib", "pooch", "typer", "rich"}
+    optional = {"pandas", "optuna", "polars", "pyarrow", "matplotlib", "pooch", "typer", "rich"}
     assert not optional & set(modules)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from . import _core
 
 if TYPE_CHECKING:
-    from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks
+    from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks, tuning
     from .encoding import Categorical, Encoder, MultiLabel, Numeric, Precomputed
     from .errors import (
         DatabaseError,
@@ -82,6 +82,7 @@ __all__ = [
     "model_selection",
     "search",
     "sinks",
+    "tuning",
 ]
 
 # Imported on first use: `import factorec` alone must not wait for scipy and scikit-learn.
@@ -96,6 +97,7 @@ _MODULES = {
     "model_selection",
     "search",
     "sinks",
+    "tuning",
 }
 _HOMES = {
     "Categorical": "encoding",

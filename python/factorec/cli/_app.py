@@ -248,6 +248,81 @@ def train(
 
 
 @_command
+def tune(
+    table: Rows,
+    model: Annotated[Path, typer.Option("--model", "-m", help="Where to write the best model, fitted to all rows.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier runs included.")] = 50,
+    timeout: Annotated[Optional[float], typer.Option(help="Seconds for the trials of this run.")] = None,  # noqa: UP045
+    metric: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="log_loss, rmse, or ndcg@10 (any length); by default ndcg@10 with --negatives, else the loss."
+        ),
+    ] = None,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Where a trial stops at the latest.")] = 100,
+    storage: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="File or database URL that keeps the trials; by default MODEL.trials. The same command "
+            "again goes on where it stopped."
+        ),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Also write all trials as a table: .csv, .jsonl or .parquet"),
+    ] = None,
+    user_column: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
+    item_column: Annotated[str, typer.Option(help="Column of item ids.")] = "item_id",
+    target_column: Annotated[str, typer.Option(help="Column of ratings, or of 0 and 1.")] = "rating",
+    no_target: Annotated[bool, typer.Option("--no-target", help="Every row is a like (clicks).")] = False,
+    weight_column: Annotated[Optional[str], typer.Option(help="Column of row weights.")] = None,  # noqa: UP045
+    items: Annotated[Optional[Path], typer.Option(help="Table of items, for titles.")] = None,  # noqa: UP045
+    title_column: Annotated[str, typer.Option(help="Column of titles in --items.")] = "title",
+    task: Annotated[Task, typer.Option(help="Learn likes (classifier) or ratings (regressor).")] = Task.likes,
+    like_threshold: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="A target of at least this is a like; without it the target must be 0 and 1."),
+    ] = None,
+    negatives: Annotated[int, typer.Option(min=0, help="Sampled unseen items per like; 8 to rank well.")] = 0,
+    solver: Annotated[Optional[str], typer.Option(help="adagrad or sgd.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="Of all random numbers.")] = 0,
+    history: Annotated[
+        bool, typer.Option("--history/--no-history", help="Keep in the file what each user has seen.")
+    ] = True,
+    n_jobs: Jobs = None,
+) -> None:
+    """Search the settings of a model by validation inside a table, and write the best model."""
+    from .tune import tune
+
+    chosen = {"solver": solver, "n_jobs": n_jobs}
+    tune(
+        table,
+        model,
+        classifier=task is Task.likes,
+        settings={name: value for name, value in chosen.items() if value is not None},
+        columns={
+            "user": user_column,
+            "item": item_column,
+            "target": None if no_target else target_column,
+            "weight": weight_column,
+            "title": title_column if items is not None else None,
+            "like_threshold": like_threshold,
+            "negatives": negatives,
+        },
+        items=items,
+        users=None,
+        n_trials=trials,
+        timeout=timeout,
+        metric=metric,
+        max_epochs=max_epochs,
+        seed=seed,
+        storage=storage,
+        out=out,
+        history=history,
+    )
+
+
+@_command
 def evaluate(
     model: ModelFile,
     table: Rows,

@@ -1,0 +1,99 @@
+"""What the command ``tune`` does."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import FMClassifier, FMRegressor, Recommender
+from ..sinks import write_table
+from ..tuning import TuningResult
+from ..tuning import tune as search
+from ..tuning.result import trials_table
+from ._console import note, print_table, track
+from ._tables import kinds_in, read_table
+
+__all__ = ["tune"]
+
+SHOWN = 10
+
+
+def tune(
+    table: Path,
+    model: Path,
+    *,
+    classifier: bool,
+    settings: dict[str, Any],
+    columns: dict[str, Any],
+    items: Path | None,
+    users: Path | None,
+    n_trials: int,
+    timeout: float | None,
+    metric: str | None,
+    max_epochs: int,
+    seed: int,
+    storage: str | None,
+    out: Path | None,
+    history: bool,
+) -> None:
+    """Search settings on a table, save the best model and, if wanted, the table of trials."""
+    for path in (model, out):
+        if path is not None and not path.parent.is_dir():  # before the work, not after it
+            raise FileNotFoundError(2, "no such folder", str(path.parent))
+    rec = Recommender((FMClassifier if classifier else FMRegressor)(random_state=seed, **settings), **columns)
+    rows = read_table(table, dict.fromkeys((rec.user, rec.item)))
+    ids = kinds_in(rows, (rec.user, rec.item))
+    where = str(model.with_name(model.name + ".trials")) if storage is None else storage
+    began = time.perf_counter()
+    try:
+        with track("trials", n_trials) as progress:
+            found = search(
+                rec,
+                rows,
+                items=None if items is None else read_table(items, ids),
+                users=None if users is None else read_table(users, ids),
+                n_trials=n_trials,
+                timeout=timeout,
+                metric=metric,
+                max_epochs=max_epochs,
+                storage=where,
+                random_state=seed,
+                on_trial=lambda trial: progress.update(progress.task_ids[0], completed=_n_done(trial)),
+            )
+    except KeyboardInterrupt:
+        note(f"the trials that were finished are kept in {where}: the same command goes on")
+        raise
+    _print(found)
+    found.recommender.save(model, history=history)
+    if out is not None:
+        write_table(trials_table(found.study, found.metric), out)
+    took = time.perf_counter() - began
+    note(f"{len(found.study.trials):,} trials in {where}; {took:.1f} s; the best, fitted to all rows, saved to {model}")
+
+
+def _n_done(trial: Any) -> int:
+    return int(trial.number) + 1
+
+
+def _print(found: TuningResult) -> None:
+    """The best trials; what they were judged by stands out."""
+    columns = trials_table(found.study, found.metric)
+    complete = int((columns.pop("state") == "complete").sum())
+    columns.pop("seconds")
+    print_table(
+        [name.replace("_", "\n").replace("/", "\n") for name in columns],  # else no terminal is wide enough
+        [
+            [_cell(column[row], 4 if name == found.metric else 3) for name, column in columns.items()]
+            for row in range(min(SHOWN, complete))
+        ],
+        bold=list(columns).index(found.metric),
+        text=(),
+    )
+    note("chosen: " + ", ".join(f"{name} {_cell(value, 3)}" for name, value in found.best_params.items()))
+
+
+def _cell(value: Any, digits: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    return "" if value is None else str(value)

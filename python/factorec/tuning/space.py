@@ -1,0 +1,140 @@
+"""What is searched: distributions of settings, and what a draw from them means for an estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sklearn.base import is_classifier
+
+from ..encoding import Encoder
+from ..errors import DataError
+from ._optuna import optuna
+
+__all__ = ["check_space", "declare_fields", "defaults", "estimator_params", "search_space"]
+
+SIDE = "side"
+BY_FIELD = ("learning_rate", "l2_linear", "l2_factors")
+BLOCKS = ("bias", "linear", "factors")
+
+# (lowest, highest) of learning rate, L2 of linear weights, L2 of factors, each on a log scale.
+_BOUNDS = {
+    "ratings": ((0.01, 0.2), (0.001, 0.3), (0.01, 0.5)),
+    "likes": ((0.02, 0.3), (0.0003, 0.1), (0.005, 0.3)),
+    "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
+}
+
+
+def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
+    """Return the distributions that `tune` draws from where none are given.
+
+    The number of epochs is not among them: early stopping finds it in every trial.
+
+    Parameters
+    ----------
+    rec : Recommender
+        Its estimator and `negatives` decide the bounds.
+    side : bool, optional
+        Whether fields that are no ids get a learning rate and L2 of their own (``"l2_factors/side"``, ...); None:
+        if `rec` has `fields`.
+
+    Returns
+    -------
+    dict of str to optuna.distributions.BaseDistribution
+        By parameter of the estimator. ``"parameter/field"`` is the value of one field and ``"parameter/side"`` that
+        of all fields that are no ids, of ``learning_rate``, ``l2_linear`` and ``l2_factors``.
+
+    Raises
+    ------
+    ImportError
+        If Optuna is not installed.
+
+    Examples
+    --------
+    >>> import factorec as fr
+    >>> list(search_space(fr.Recommender(fr.FMRegressor())))
+    ['learning_rate', 'l2_linear', 'l2_factors', 'l2_count_power', 'init_scale', 'n_factors']
+    """
+    distributions = optuna().distributions
+    kind = "ratings"
+    if is_classifier(rec.estimator):
+        kind = "likes, negatives" if rec.negatives else "likes"
+
+    def between(bounds: tuple[float, float]) -> Any:
+        return distributions.FloatDistribution(*bounds, log=True)
+
+    space = {name: between(bounds) for name, bounds in zip(BY_FIELD, _BOUNDS[kind], strict=True)}
+    if rec.fields is not None if side is None else side:
+        space |= {f"{name}/{SIDE}": distribution for name, distribution in space.items()}
+    space["l2_count_power"] = distributions.CategoricalDistribution((0.0, 0.25, 0.5))
+    space["init_scale"] = between((0.005, 0.1))
+    choice = sorted({16, 32, 64, 128, rec.estimator.n_factors})
+    space["n_factors"] = distributions.CategoricalDistribution(tuple(choice))
+    return space
+
+
+def check_space(space: Mapping[str, Any], estimator: Any, side: Sequence[str]) -> None:
+    """Refuse keys that name no parameter or no field, and values that are no distributions."""
+    base = optuna().distributions.BaseDistribution
+    known = estimator.get_params(deep=False)
+    for key, distribution in space.items():
+        name, slash, field = str(key).partition("/")
+        if name not in known or name in ("n_epochs", "early_stopping", "random_state", "warm_start"):
+            raise DataError(f"space: {key!r} is no parameter of {type(estimator).__name__} that can be searched")
+        if slash and (name not in BY_FIELD or field not in (SIDE, *side)):
+            fields = ", ".join(side) or "none"
+            raise DataError(
+                f"space: {key!r}: only {', '.join(BY_FIELD)} can be set by field; fields that are no ids: {fields}"
+            )
+        if not isinstance(distribution, base):
+            raise DataError(f"space[{key!r}] must be an Optuna distribution, got {distribution!r}")
+
+
+def declare_fields(rec: Any, table: Any, **catalogues: Any) -> tuple[str, ...]:
+    """The names of a recommender's fields that are no ids; fields left to be chosen are chosen, once for all trials."""
+    if rec.fields is None:
+        return ()
+    encoder = Encoder(rec.user, rec.item, fields=rec.fields).fit(table, **catalogues)
+    rec.set_params(fields=encoder.declared_fields_)
+    return tuple(name for name in encoder.field_ranges_ if name not in (str(rec.user), str(rec.item)))
+
+
+def estimator_params(chosen: Mapping[str, Any], rec: Any, side: Sequence[str]) -> dict[str, Any]:
+    """Parameters of the estimator from a draw: those by field become dicts."""
+    params = {key: value for key, value in chosen.items() if "/" not in key}
+    ids = (str(rec.user), str(rec.item))
+    by_field: dict[str, dict[str, float]] = {}
+    # All side fields first, so that a field's own value stands above theirs.
+    for key in sorted((key for key in chosen if "/" in key), key=lambda key: not key.endswith(f"/{SIDE}")):
+        name, _, field = key.partition("/")
+        values = by_field.setdefault(name, {})
+        values |= dict.fromkeys(side if field == SIDE else (field,), chosen[key])
+    for name, values in by_field.items():
+        if name in params:
+            others = BLOCKS if name == "learning_rate" else (*ids, *side)
+            values = dict.fromkeys(others, params[name]) | values
+        params[name] = values
+    return params
+
+
+def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
+    """The recommender's own settings as a draw, as far as the space holds them: what is tried first."""
+    estimator = rec.estimator
+    tuned = {False: estimator._tuned, True: estimator._tuned_side}
+    if rec.negatives:
+        tuned = {False: estimator._tuned_negatives, True: estimator._tuned_side_negatives}
+    first = {}
+    for key, distribution in space.items():
+        name, slash, _ = key.partition("/")
+        value = getattr(estimator, name)
+        if value is None and name in BY_FIELD:
+            value = getattr(tuned[bool(slash)], name)
+        if _contains(distribution, value):
+            first[key] = value
+    return first
+
+
+def _contains(distribution: Any, value: Any) -> bool:
+    if hasattr(distribution, "choices"):
+        return value in distribution.choices
+    return isinstance(value, int | float) and bool(distribution.low <= value <= distribution.high)
