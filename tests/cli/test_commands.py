@@ -117,6 +117,7 @@ def test_evaluate(run, folder, model, tmp_path):
     assert "popularity" in out
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures == fr.load(model).evaluate(pd.read_csv(folder / "test.csv"), n=5).to_dict()
+    assert run("evaluate", model, folder / "test.csv", "--cold-items")[0] == 0
 
 
 def test_evaluate_says_why_no_lists_are_judged(run, folder, tmp_path):

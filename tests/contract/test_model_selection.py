@@ -223,6 +223,25 @@ def test_catalogues_reach_fit():
     assert found["estimator"][0].titles_[0].startswith("Film")
 
 
+def test_a_catalogue_as_long_as_the_table_is_a_dict():
+    """As a frame, scikit-learn would split it with the table; `make_scorer` says so."""
+    table = frame()
+    items = {"item_id": np.arange(len(table)), "title": np.array([f"Film {i}" for i in range(len(table))], object)}
+    titles = {}
+    for kind, catalogue in (("dict", items), ("frame", pd.DataFrame(items))):
+        found = cross_validate(
+            recommender(),
+            table,
+            scoring=make_scorer("ndcg@10"),
+            cv=RandomSplit(0.5, random_state=0),
+            params={"items": catalogue},
+            return_estimator=True,
+        )
+        titles[kind] = [str(title).startswith("Film") for title in found["estimator"][0].titles_]
+    assert all(titles["dict"])
+    assert not all(titles["frame"])
+
+
 def test_a_search_over_a_recommender(table):
     search = GridSearchCV(
         recommender(),

@@ -202,6 +202,17 @@ def test_groups_are_their_rows_and_users(fitted, test_rows):
     assert "2 users of whom it knows nothing" in repr(judged)
 
 
+def test_what_is_the_same_is_shown_once(likes, test_rows):
+    def shown(rows):
+        return [line[0] for _, lines in likes.evaluate(rows).blocks() for line in lines if line[0][0] != " "]
+
+    assert shown(test_rows) == ["all", "all"]
+    new = {**test_rows, "user_id": test_rows["user_id"] + 1_000_000}
+    assert shown(new) == ["all", "all"]
+    rows = with_new_ids(test_rows)
+    assert shown(rows) == ["all", "known users", "cold users", "cold items", "all", "known users", "cold users"]
+
+
 def test_what_cannot_be_compared_is_said(test_rows, train):
     without = fr.Recommender(regressor()).fit(train).evaluate(test_rows)
     assert "without like_threshold no rating counts" in repr(without)

@@ -327,12 +327,15 @@ def evaluate(
     model: ModelFile,
     table: Rows,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Length of the lists.")] = 10,
+    cold_items: Annotated[
+        bool, typer.Option("--cold-items", help="Items of the catalogue without interactions are candidates too.")
+    ] = False,
     out: Annotated[Optional[Path], typer.Option(help="Write the figures as JSON.")] = None,  # noqa: UP045
 ) -> None:
-    """Compare a model with held-out interactions: point and ranking metrics, popularity beside them."""
+    """Measure a model on held-out interactions, beside popularity and means, new users and items apart."""
     from . import commands
 
-    commands.evaluate(model, table, n, out)
+    commands.evaluate(model, table, n, cold_items, out)
 
 
 @_command

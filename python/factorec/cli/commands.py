@@ -55,10 +55,10 @@ def train(
     note(f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}")
 
 
-def evaluate(model: Path, table: Path, n: int, out: Path | None) -> None:
+def evaluate(model: Path, table: Path, n: int, cold_items: bool, out: Path | None) -> None:
     """Print, and write as JSON, how a model does on held-out rows."""
     rec = load(model)
-    judged = rec.evaluate(read_table(table, kinds_of(rec)), n=n)
+    judged = rec.evaluate(read_table(table, kinds_of(rec)), n=n, cold_items=cold_items)
     for head, lines in judged.blocks():
         print_table(head, lines)
     note(f"{judged.n_rows:,} rows; new to the model: {judged.n_cold_users:,} users, {judged.n_cold_items:,} items")

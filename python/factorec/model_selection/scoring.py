@@ -53,13 +53,23 @@ def make_scorer(metric: str, *, group: str = "all") -> Scorer:
     DataError
         If `metric` is none of these; when called, if the recommender or the table has no such figure.
 
+    Notes
+    -----
+    Catalogues reach `Recommender.fit` whole as ``cross_val_score(..., params={"items": items})`` or
+    ``GridSearchCV(...).fit(table, items=items)``. scikit-learn takes a catalogue with exactly as many rows as the
+    table for part of it, and splits it too: leave one row out, or give a dict of columns.
+
     Examples
     --------
     >>> import factorec as fr
-    >>> data = fr.datasets.make_planted_fm(100, 40, 2000, seed=0)
-    >>> rec = fr.Recommender(fr.FMClassifier(n_factors=4, random_state=0)).fit(data.table)
-    >>> make_scorer("auc")(rec, data.table) > 0.5
-    True
+    >>> import pandas as pd
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from factorec.model_selection import LeaveLastN
+    >>> table = pd.DataFrame(fr.datasets.make_planted_fm(100, 40, 2000, seed=0).table)
+    >>> rec = fr.Recommender(fr.FMClassifier(n_factors=4, random_state=0))
+    >>> scores = cross_val_score(rec, table, scoring=make_scorer("auc"), cv=LeaveLastN(4, time=None))
+    >>> scores.shape, bool(scores[0] > 0.5)
+    ((1,), True)
     """
     if metric in _LOSSES:
         raise DataError(f"more must be better: use 'neg_{metric}' for the negative {metric}")

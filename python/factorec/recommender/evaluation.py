@@ -208,7 +208,9 @@ class Evaluation:
 
         Groups that say the same as another are left out.
         """
-        names = [name for name in self.groups if name != "known users" or "cold users" in self.groups]
+        # Where all users are known, or all are new, one of these is the same as "all".
+        same = [name for name in ("known users", "cold users") if name in self.groups and self._is_all(name)]
+        names = [name for name in self.groups if name not in same]
         parts: list[tuple[str, str, Callable[[Group], int], Callable[[Group], dict[str, dict[str, float]]]]] = [
             ("single predictions", "rows", lambda group: group.n_rows, lambda group: group.points),
             (f"lists of {self.n}", "users", lambda group: group.n_users, lambda group: group.ranking),
@@ -227,6 +229,9 @@ class Evaluation:
                 ]
             if lines:
                 yield [title, unit, *(_NAMES.get(metric, metric) for metric in metrics)], lines
+
+    def _is_all(self, name: str) -> bool:
+        return self.groups[name].n_rows == self.n_rows
 
     def __repr__(self) -> str:
         texts = [f"Evaluation of {self.n_rows:,} rows"]
