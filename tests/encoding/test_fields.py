@@ -52,8 +52,8 @@ def test_numbers_are_standardised():
 
 
 def test_numbers_fall_in_bins():
-    names, found = rows(Numeric("x", bins=3), [1, 2, 3, 4, 5, 6], [0, 3, 4.5, 99, None])
-    assert names == ["x_<2", "x_2..4", "x_>=4"]
+    names, found = rows(Numeric("x", bins=3), [1, 2, 3, 4, 5, 6], [0, 3, 5.5, 99, None])
+    assert names == ["x_<3", "x_3..5", "x_>=5"]
     assert found == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
     assert rows(Numeric("x", bins=4), [0, 0, 0, 0, 1.5])[0] == ["x_<1.5", "x_>=1.5"]
     with pytest.raises(DataError, match=r"'x' holds inf in row 1 \(counting from 0\), not a finite number"):

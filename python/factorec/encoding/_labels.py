@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from ..errors import DataError
 from ._columns import read_categories
 from ._ids import Ids, as_ids, factorize, is_missing, kind_of
-from .tables import column_names, series
+from .tables import cells, objects
 
 __all__ = ["Labels", "read_labels", "read_lists"]
 
@@ -76,26 +75,19 @@ def _from_lists(lists: list[Any], name: Any) -> Labels:
         kept = [label for label in labels if not is_missing(label)]
         flat += kept
         rows += [row] * len(kept)
-    values = np.empty(len(flat), dtype=object)
-    values[:] = flat
     at = np.array(rows, dtype=np.int64)
-    return Labels(as_ids(values, name, rows=at, what="labels"), at, np.array(present, dtype=np.int64), len(lists))
+    return Labels(
+        as_ids(objects(flat), name, rows=at, what="labels"), at, np.array(present, dtype=np.int64), len(lists)
+    )
 
 
 def read_lists(table: Any, name: Any) -> list[Any]:
     """Read a column of lists, tuples, sets or arrays as a list of these, None where one is missing."""
-    if isinstance(table, Mapping) and name in column_names(table):
-        values = nw.from_native(table[name], series_only=True, pass_through=True)
-    else:
-        values = series(table, name)
-    if isinstance(values, nw.Series):
-        values = values.to_list()
-    elif isinstance(values, np.ndarray) and values.ndim == 1:
-        values = values.tolist()
+    values = cells(table, name)
     lists: list[Any] = []
-    for row, value in enumerate(values):
+    for row, value in enumerate(values.to_list() if isinstance(values, nw.Series) else values):
         if value is None or isinstance(value, list | tuple | set | frozenset | np.ndarray):
-            lists.append(sorted(value) if isinstance(value, set | frozenset) else value)
+            lists.append(value)
         elif hasattr(value, "as_py"):  # a scalar of pyarrow
             lists.append(value.as_py())
         elif hasattr(value, "to_list") and not isinstance(value, str):

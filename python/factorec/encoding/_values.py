@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._columns import missing_in
-from .tables import n_rows, series
+from .tables import cells, n_rows, objects
 
 try:
     import pandas as pd
@@ -36,7 +36,7 @@ def values_of(table: Any, name: Any) -> npt.NDArray[Any]:
         int64, float64 (NaN where a number is missing), bool, datetime64[us] (UTC; NaT where missing),
         timedelta64[us], or objects (strings, lists and others; None where missing).
     """
-    values = series(table, name)
+    values = cells(table, name)
     missing = missing_in(values)
     if isinstance(values, nw.Series):
         values = _to_numpy(values)
@@ -71,10 +71,7 @@ def _to_numpy(values: nw.Series[Any]) -> npt.NDArray[Any]:
         return values.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration) or dtype.is_numeric():
         return np.asarray(values.to_numpy())
-    listed = values.to_list()
-    objects = np.empty(len(listed), dtype=object)
-    objects[:] = listed
-    return objects
+    return objects(values.to_list())
 
 
 def _inferred(values: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

@@ -13,8 +13,9 @@ from ._columns import read_categories, read_numbers
 from ._ids import factorize, is_missing, kind_of
 from ._labels import read_labels
 from ._values import values_of
+from .catalogue import named
 from .fields import Categorical, Declaration, MultiLabel, Numeric
-from .tables import column_names, n_rows
+from .tables import column_names, n_rows, series
 
 __all__ = ["infer_fields"]
 
@@ -50,6 +51,10 @@ def infer_fields(tables: Mapping[str, Any], names: Mapping[str, Hashable]) -> di
         values as rows (ids, names, texts), with one value only, of dates, or of anything else are left out, and so
         is the context.
     """
+    for side, table in tables.items():
+        if table is not None:
+            with named(f"{side}s"):
+                series(table, names[side])
     choices = [
         _choose(side, table, column)
         for side, table in tables.items()

@@ -14,7 +14,7 @@ from ..errors import DataError
 from ._sparse import empty_rows, one_hot, side_by_side, take_rows
 from .fields import Declaration, Field, IdField, Precomputed, RowsById
 from .layout import Side
-from .tables import column_names, n_rows, series
+from .tables import check_lengths, column_names, n_rows, series
 from .vocabulary import Vocabulary
 
 __all__ = ["features_of", "fit_side", "named", "read_catalogue", "refuse_uncatalogued", "side_rows"]
@@ -56,6 +56,7 @@ def read_catalogue(name: str, table: Any, column: Any, duplicates: str) -> Catal
         If an id is missing, no id, or in more than one row while `duplicates` is ``"raise"``.
     """
     with named(name):
+        check_lengths(table, column_names(table))
         ids, index = Vocabulary.from_values(series(table, column), name=column)
         if len(ids) < len(index) and duplicates == "raise":
             twice = int(np.argmax(np.bincount(index) > 1))
@@ -98,7 +99,8 @@ def fit_side(
     if reading:
         catalogue = read_catalogue(name, table, column, duplicates)
         with named(name):
-            learn = catalogue.rows_of(trained)
+            trained.index(catalogue.ids.ids)  # refuses ids of another kind
+        learn = catalogue.rows_of(trained)
         learn = learn[learn >= 0]
         if not len(learn):
             raise DataError(
@@ -148,8 +150,8 @@ def refuse_uncatalogued(catalogue: Catalogue, wanted: Vocabulary, uncatalogued: 
 
 def features_of(side: Side, table: Any) -> csr_matrix:
     """Encode rows of a catalogue over the columns of a side, own ids of known ones included."""
-    n = n_rows(table)
-    index = np.full(n, -1)
+    check_lengths(table, column_names(table))
+    index = np.full(n_rows(table), -1)
     if side.ids.column in column_names(table):
         index = side.entities.index(series(table, side.ids.column))
     known = np.where(index < 0, -1, side.columns[index])

@@ -21,7 +21,7 @@ def context_entities(field: Field, table: Any) -> tuple[csr_matrix, npt.NDArray[
     occurs[which] = True
     rows = rows[occurs]
     first, place = distinct_rows(rows)
-    return rows[first], place[np.cumsum(occurs) - 1][which]
+    return rows[first], place[(np.cumsum(occurs) - 1)[which]]
 
 
 def find_entities(known: csr_matrix, field: Field, table: Any) -> tuple[csr_matrix, npt.NDArray[np.int64]]:

@@ -17,7 +17,7 @@ from .contexts import context_entities
 from .declared import Declared, check_names, declared
 from .fields import Declaration
 from .layout import Context, Layout
-from .tables import series
+from .tables import check_lengths, series
 from .vocabulary import Vocabulary
 
 __all__ = ["learn", "map_blocks", "read_ids"]
@@ -28,12 +28,7 @@ T = TypeVar("T")
 def read_ids(X: Any, names: Mapping[str, Hashable], contexts: Sequence[Declaration]) -> dict[str, Any]:
     """Read the columns of ids by side, and see that all columns needed are of one length."""
     columns = {side: series(X, name) for side, name in names.items()}
-    if isinstance(X, Mapping):  # only there can lengths differ
-        needed = dict.fromkeys([*names.values(), *(name for field in contexts for name in field.columns_read)])
-        lengths = {name: len(X[name]) for name in needed if name in X}
-        if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
-            raise DataError(f"the columns of a table must have equal length, got {counts}")
+    check_lengths(X, [*names.values(), *(name for field in contexts for name in field.columns_read)])
     return columns
 
 

@@ -6,7 +6,7 @@ structured arrays, and two-dimensional numpy arrays, whose columns have integer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -16,7 +16,7 @@ from narwhals.exceptions import DuplicateError
 
 from ..errors import DataError
 
-__all__ = ["column", "column_names", "n_rows", "series", "to_array"]
+__all__ = ["cells", "check_lengths", "column", "column_names", "n_rows", "objects", "series", "to_array"]
 
 
 def column_names(table: Any) -> list[Any]:
@@ -52,6 +52,15 @@ def n_rows(table: Any) -> int:
     if isinstance(table, Mapping):
         return len(next(iter(table.values()))) if table else 0
     return len(table) if isinstance(table, np.ndarray) else len(_frame(table))
+
+
+def check_lengths(table: Any, names: Iterable[Any]) -> None:
+    """Raise `DataError` if columns of a table are of different lengths, as only those of a mapping can be."""
+    if isinstance(table, Mapping):
+        lengths = {name: len(table[name]) for name in names if name in table}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
+            raise DataError(f"the columns of a table must have equal length, got {counts}")
 
 
 def column(table: Any, name: Any) -> npt.NDArray[Any]:
@@ -97,6 +106,28 @@ def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
     array = to_array(table[name])
     if array.ndim != 1:
         raise DataError(f"column {name!r} must have one dimension, got shape {array.shape}")
+    return array
+
+
+def cells(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
+    """Return one column as `series` does; lists in it stay lists, in an array of objects."""
+    values = table.get(name) if isinstance(table, Mapping) else None
+    if isinstance(values, np.ndarray | list | tuple):
+        try:
+            plain = to_array(values).ndim == 1
+        except ValueError:  # lists of different lengths
+            plain = False
+        if not plain:
+            return objects(values)
+    return series(table, name)
+
+
+def objects(values: Iterable[Any]) -> npt.NDArray[np.object_]:
+    """Put values in an array of objects, lists among them as they are."""
+    listed = list(values)
+    array = np.empty(len(listed), dtype=object)
+    for place, value in enumerate(listed):  # numpy would take lists of one length apart
+        array[place] = value
     return array
 
 

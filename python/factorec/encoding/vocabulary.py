@@ -59,7 +59,7 @@ class Vocabulary:
             ordered = ids[self._order]
             twice = ordered[1:] == ordered[:-1]
             if twice.any():
-                raise DataError(f"id {ordered[np.argmax(twice)]!r} of {name!r} is given twice")
+                raise DataError(f"id {ordered[:-1][twice].tolist()[0]!r} of {name!r} is given twice")
 
     @classmethod
     def from_values(cls, values: Any, *, name: object = "id") -> tuple[Vocabulary, npt.NDArray[np.int64]]:

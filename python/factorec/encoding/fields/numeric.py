@@ -177,10 +177,16 @@ def mean_and_rate(numbers: npt.NDArray[np.float64], name: Any) -> tuple[float, f
 
 
 def quantile_edges(numbers: npt.NDArray[np.float64], bins: int) -> npt.NDArray[np.float64]:
-    """Return the numbers at which a new bin begins; every bin holds some of `numbers`."""
-    distinct = np.unique(numbers)
+    """Return the numbers at which a new bin begins; every bin holds some of `numbers`.
+
+    A bin can begin at any number but the smallest; those are chosen that leave the share below nearest to 1/bins,
+    2/bins and so on.
+    """
+    distinct, counts = np.unique(numbers, return_counts=True)
     if len(distinct) <= bins:
         return np.asarray(distinct[1:])
-    # "inverted_cdf" takes edges from the numbers themselves: years stay years.
-    edges = np.unique(np.quantile(numbers, np.arange(1, bins) / bins, method="inverted_cdf"))
-    return np.asarray(edges[edges > distinct[0]])
+    below = np.cumsum(counts)[:-1]
+    wanted = len(numbers) * np.arange(1, bins) / bins
+    after = np.clip(np.searchsorted(below, wanted), 1, len(below) - 1)
+    nearest = np.where(wanted - below[after - 1] <= below[after] - wanted, after - 1, after)
+    return np.asarray(distinct[1:][np.unique(nearest)])

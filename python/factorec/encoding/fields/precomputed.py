@@ -15,7 +15,7 @@ from .._columns import missing_in
 from .._labels import read_lists
 from .._sparse import empty_rows, take_rows
 from .._values import frame_of, values_of
-from ..tables import n_rows, series
+from ..tables import cells, n_rows
 from ..vocabulary import Vocabulary
 from .base import Declaration, Field, Learnt
 from .by_id import RowsById, as_rows
@@ -133,7 +133,7 @@ class Precomputed(Declaration):
         """Return what the transformer gets, and the rows of the table that it stands for."""
         if isinstance(self.columns, list | tuple):
             return frame_of(table, list(self.columns)), np.arange(n_rows(table))
-        present = np.flatnonzero(~missing_in(series(table, self.columns)))
+        present = np.flatnonzero(~missing_in(cells(table, self.columns)))
         return values_of(table, self.columns)[present], present
 
     def run(self, step: Any, values: Any) -> Any:
@@ -202,7 +202,7 @@ class TransformedField(Field):
         """One row per row of the table."""
         rows = self.all_rows(table)
         if self.kept is not None and rows.shape[0]:
-            if len(self.kept) and rows.shape[1] <= self.kept[-1]:
+            if rows.shape[1] < self._width:
                 raise DataError(
                     f"field {self.name!r}: rows have {rows.shape[1]} columns, fewer than those that were learnt from"
                 )
@@ -225,7 +225,7 @@ class TransformedField(Field):
         values, present = declared.read(table)
         n = n_rows(table)
         if not len(present):
-            return empty_rows(n, 0 if self.kept is None or not len(self.kept) else int(self.kept[-1]) + 1)
+            return empty_rows(n, self._width)
         values, which = _repeated(values)
         at = np.empty(len(values), dtype=np.int64)
         at[which] = present
@@ -234,11 +234,16 @@ class TransformedField(Field):
         index[present] = which
         return take_rows(rows, index)
 
+    @property
+    def _width(self) -> int:
+        """How many columns rows need at least."""
+        return 0 if self.kept is None or not len(self.kept) else int(self.kept[-1]) + 1
+
     def _numbers(self, table: Any) -> csr_matrix:
         names = self.declaration.columns_read
         if len(names) == 1 and not isinstance(self.declaration.columns, list | tuple):
             values = values_of(table, names[0])
-            if values.dtype.kind == "O":
+            if values.dtype.kind == "O" and not any(isinstance(value, str | bytes) for value in values):
                 return self._vectors(read_lists(table, names[0]))
         parts = [values_of(table, name) for name in names]
         for name, part in zip(names, parts, strict=True):
@@ -252,7 +257,7 @@ class TransformedField(Field):
         lengths = {len(vector) for vector in lists if vector is not None}
         if len(lengths) > 1:
             raise DataError(f"field {self.name!r}: vectors must be of one length, got {sorted(lengths)[:5]}")
-        width = max(lengths, default=0)
+        width = max(lengths, default=self._width)
         try:
             dense = np.array([np.zeros(width) if v is None else v for v in lists], dtype=np.float64)
         except (TypeError, ValueError):
