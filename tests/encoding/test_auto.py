@@ -34,8 +34,8 @@ USERS = {
 def test_what_is_chosen_is_printed(kind, capsys):
     encoder = Encoder(fields="auto").fit(TRAIN, users=kind(USERS))
     assert [repr(field) for field in encoder.declared_fields_["user"]] == [
-        "Numeric(bins=10, column='age')",
-        "Numeric(bins=10, column='price')",
+        "Numeric(column='age')",
+        "Numeric(column='price')",
         "Categorical(column='student')",
         "Categorical(column='stars')",
         "Categorical(column='gender')",

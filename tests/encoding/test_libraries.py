@@ -37,14 +37,14 @@ def days(dates):
 
 FIELDS = {
     "user": [
-        Numeric("age"),
+        Numeric("age", bins=None),
         Numeric("age", bins=2, missing="category", name="age bins"),
-        Numeric("price"),
-        Numeric("student", name="student as number"),
+        Numeric("price", bins=None),
+        Numeric("student", bins=None, name="student as number"),
         "gender",
         Categorical("student", missing="category"),
         "zip",
-        MultiLabel("tags", missing="category"),
+        MultiLabel("tags", missing="category", weight="1/n"),
         MultiLabel("years", weight="1"),
         Precomputed("text", TfidfVectorizer(token_pattern=r"\w+")),
         Precomputed(["gender", "student"], OneHotEncoder(), name="pairs"),
@@ -196,7 +196,7 @@ def test_contexts_of_every_library(kind):
     }
     names = list(columns) if kind != "two-dimensional" else [0, 1, 2]
     user, item, hour = names
-    context = [Categorical(hour), Numeric(hour, name="n"), Numeric(hour, bins=2, name="b")]
+    context = [Categorical(hour), Numeric(hour, bins=None, name="n"), Numeric(hour, bins=2, name="b")]
     encoder = Encoder(user, item, fields={"context": context})
     X = encoder.fit(tables[kind](columns)).transform(tables[kind](columns))
     assert list(encoder.field_ranges_) == [str(user), str(hour), "n", "b", str(item)]

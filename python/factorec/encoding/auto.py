@@ -47,7 +47,7 @@ def infer_fields(tables: Mapping[str, Any], names: Mapping[str, Hashable]) -> di
     -------
     dict of str to list of Declaration
         Columns of lists and of strings with ``|`` or ``;`` become `MultiLabel`; strings, booleans and integers of few
-        different values `Categorical`; other numbers `Numeric` in 10 bins. Columns with nearly as many different
+        different values `Categorical`; other numbers `Numeric`. Columns with nearly as many different
         values as rows (ids, names, texts), with one value only, of dates, or of anything else are left out, and so
         is the context.
     """
