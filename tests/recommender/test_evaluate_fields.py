@@ -51,12 +51,12 @@ def in_context():
     return fit(fields=FIELDS | {"context": ["hour"]})
 
 
-def expected(rec, rows, n=5, **options):
+def expected(rec, rows, n=5, seen=TRAIN, **options):
     """Metrics of the lists that `recommend` gives, by the ids of the table itself."""
     liked = rows["rating"] == 1
     users = np.unique(rows["user_id"][liked])
     unseen = {user: [] for user in users.tolist()}
-    seen = set(zip(TRAIN["user_id"].tolist(), TRAIN["item_id"].tolist(), strict=True))
+    seen = set(zip(seen["user_id"].tolist(), seen["item_id"].tolist(), strict=True))
     for user, item in zip(rows["user_id"][liked].tolist(), rows["item_id"][liked].tolist(), strict=True):
         if (user, item) not in seen:
             unseen[user].append(item)
@@ -157,3 +157,27 @@ def test_users_and_items_may_all_be_new(rec):
     assert list(judged.groups) == ["all", "cold users", "cold items"]
     assert judged.groups["cold items"].ranking["model"]["recall@10"] > 0
     assert judged.ranking["recall@10"] == 0  # new items are not candidates there
+
+
+@pytest.mark.parametrize("how", ["fold_in_users", "fold_in_items", "partial_fit"])
+def test_new_ids_are_known_once_they_were_taken_in(how):
+    """Also where they stood in a catalogue before, or in none."""
+    rec = fit()
+    first = np.arange(len(TEST["rating"])) % 2 == 0
+    told, rest = only(TEST, first), only(TEST, ~first)
+    if how == "fold_in_users":
+        told = only(told, told["item_id"] < 50 - NEW_ITEMS)
+    elif how == "fold_in_items":
+        told = only(told, told["user_id"] < 75 - NEW_USERS)
+    getattr(rec, how)(told)
+    seen = {name: np.concatenate([TRAIN[name], told[name]]) for name in TRAIN}
+    judged = rec.evaluate(rest, n=5)
+    n_users, figures = expected(rec, rest, seen=seen)
+    assert judged.groups["all"].ranking["model"] == pytest.approx(figures)
+    assert judged.n_users == n_users
+    assert ("cold users" in judged.groups) == (how == "fold_in_items")
+    assert ("cold items" in judged.groups) == (how == "fold_in_users")
+    mean = judged.value("log_loss", contender="global mean")
+    assert mean == pytest.approx(
+        log_loss(rest["rating"], np.full(len(rest["rating"]), seen["rating"].mean())), rel=1e-5
+    )
