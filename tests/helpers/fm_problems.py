@@ -54,3 +54,34 @@ def make_sides(n_rows=150, n_users=9, n_items=11, *, seed=0, binary=True, negati
         Block("item", ids.blocks[1].index, items.tocsr(), ranges(item=3, label=4)),
     ]
     return TrainingSet(ids.target, blocks, ids.weight, ids.negatives)
+
+
+def make_wide(n_rows=600, n_users=30, n_items=20, *, seed=0, binary=True, negatives=0, n_features=30):
+    """Ids, and `n_features` side features per item: half of them one-hot fields, half labels of 1/n."""
+    rng = np.random.default_rng(seed)
+    ids = make_ids(n_rows, n_users, n_items, seed=seed, binary=binary, negatives=negatives)
+    n_hot = n_features // 2
+    n_labels = n_features - n_hot
+    sizes = [4] * n_hot + [2 * n_labels]
+    starts = n_users + n_items + np.cumsum([0, *sizes])
+    n_columns = int(starts[-1])
+
+    def block(index, columns, values, ranges, name):
+        indptr = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)
+        rows = sparse.csr_array(
+            (values.astype(np.float32).ravel(), columns.astype(np.int32).ravel(), indptr), (len(columns), n_columns)
+        )
+        return Block(name, index.astype(np.int32), rows, ranges)
+
+    hot = starts[:n_hot] + rng.integers(0, 4, (n_items, n_hot))
+    labels = starts[n_hot] + np.sort(rng.permuted(np.tile(np.arange(2 * n_labels), (n_items, 1)), axis=1)[:, :n_labels])
+    columns = np.column_stack([n_users + np.arange(n_items), hot, labels])
+    values = np.column_stack([np.ones((n_items, 1 + n_hot)), np.full((n_items, n_labels), 1 / n_labels)])
+    fields = {f"field {f}": (int(starts[f]), int(starts[f + 1])) for f in range(n_hot + 1)}
+    fields = {"item": (n_users, n_users + n_items)} | fields
+    users = np.arange(n_users)[:, None]
+    blocks = [
+        block(ids.blocks[0].index, users, np.ones((n_users, 1)), {"user": (0, n_users)}, "user"),
+        block(ids.blocks[1].index, columns, values, fields, "item"),
+    ]
+    return TrainingSet(ids.target, blocks, ids.weight, ids.negatives)
