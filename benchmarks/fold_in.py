@@ -1,8 +1,8 @@
 """What folding in gives away against training again, on MovieLens 100K.
 
 A fifth of the users (or items) is held out entirely. A model trained on the rest folds them in from a random half of
-their rows; another is trained on the rest and that half. Both predict the other half. Seeds draw the ids, the halves
-and the models.
+their rows; another is trained on the rest and that half. Both predict the other half, and rank it among all unseen
+items. Seeds draw the ids, the halves and the models.
 
 Usage: python benchmarks/fold_in.py [--out build/bench/fold_in.json] [--seeds 5]
 """
@@ -23,6 +23,7 @@ from accuracy import figure
 
 N_FACTORS = 64
 SHARE = 0.2
+NEGATIVES = 8  # of the models that are judged by their lists
 
 
 def hold_out(table: dict[str, np.ndarray], column: str, seed: int):
@@ -44,31 +45,33 @@ def hold_out(table: dict[str, np.ndarray], column: str, seed: int):
     ]
 
 
-def losses(side: str, kind: str, seed: int, jobs: int) -> dict[str, float]:
-    """Log loss, or RMSE, on the other half: trained again, folded in, and without the held-out ids' rows."""
+def measure(side: str, kind: str, seed: int, jobs: int) -> dict[str, float]:
+    """Log loss, RMSE or NDCG@10 on the other half: without the held-out ids' rows, folded in, and trained again."""
     data = fr.datasets.load_movielens("100k")
     table = {name: np.asarray(data.train[name]) for name in ("user_id", "item_id", "rating")}
     rest, given, asked = hold_out(table, f"{side}_id", seed)
-    estimator = fr.FMClassifier if kind == "likes" else fr.FMRegressor
-    rec = fr.Recommender(estimator(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs), like_threshold=4)
-    again = fr.Recommender(rec.estimator, like_threshold=4)
-    again.fit({name: np.concatenate([rest[name], given[name]]) for name in rest})
+    estimator = fr.FMRegressor if kind == "RMSE" else fr.FMClassifier
+    negatives = NEGATIVES if kind == "NDCG@10" else 0
+    rec, again = (
+        fr.Recommender(
+            estimator(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs), like_threshold=4, negatives=negatives
+        )
+        for _ in range(2)
+    )
     rec.fit(rest)
-    metric = "log_loss" if kind == "likes" else "rmse"
+    again.fit({name: np.concatenate([rest[name], given[name]]) for name in rest})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of the few ids that no model knows
-        return {
-            "unknown": _loss(rec, asked, metric),
-            "folded": _loss((rec.fold_in_users if side == "user" else rec.fold_in_items)(given), asked, metric),
-            "again": _loss(again, asked, metric),
-        }
+        unknown = _judged(rec, asked, kind)
+        (rec.fold_in_users if side == "user" else rec.fold_in_items)(given)
+        return {"unknown": unknown, "folded in": _judged(rec, asked, kind), "again": _judged(again, asked, kind)}
 
 
-def _loss(rec: fr.Recommender, table: dict[str, np.ndarray], metric: str) -> float:
-    if metric == "log_loss":
-        scores = rec.decision_function(table)
-        return float(fr.metrics.classification_metrics(table["rating"] >= rec.like_threshold, scores)["log_loss"])
-    return float(np.sqrt(np.mean((table["rating"] - rec.predict(table)) ** 2)))
+def _judged(rec: fr.Recommender, table: dict[str, np.ndarray], kind: str) -> float:
+    judged = rec.evaluate(table, n=10)
+    if kind == "NDCG@10":
+        return judged.ranking.get("ndcg@10", float("nan"))  # none of the users known: no list
+    return judged.points["log_loss" if kind == "log loss" else "rmse"]
 
 
 def main() -> None:
@@ -78,13 +81,14 @@ def main() -> None:
     arguments = parser.parse_args()
     figures: list[dict[str, Any]] = []
     for side in ("user", "item"):
-        for kind, name in (("likes", "log loss"), ("ratings", "RMSE")):
-            found = [losses(side, kind, seed, machine.threads()) for seed in range(arguments.seeds)]
-            case = f"{SHARE:.0%} of {side}s folded in from half of their rows, {arguments.seeds} seeds: {name} above"
-            case += " a full retrain"
-            figures.append(figure(case, [one["folded"] - one["again"] for one in found], 0.010, "lower"))
-            means = {way: np.mean([one[way] for one in found]) for way in found[0]}
-            print("  " + ", ".join(f"{way} {value:.4f}" for way, value in means.items()), flush=True)
+        for kind in ("log loss", "RMSE", "NDCG@10"):
+            found = [measure(side, kind, seed, machine.threads()) for seed in range(arguments.seeds)]
+            sign = -1 if kind == "NDCG@10" else 1
+            given_away = [sign * (one["folded in"] - one["again"]) for one in found]
+            case = f"{kind} given away against training again, {SHARE:.0%} of {side}s, {arguments.seeds} seeds"
+            means = {way: float(np.mean([one[way] for one in found])) for way in found[0]}
+            figures.append(figure(case, given_away, 0.010, "lower") | {"means": means})
+            print("    " + ", ".join(f"{way} {value:.4f}" for way, value in means.items()), flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps({"machine": machine.describe(), "figures": figures}, indent=2) + "\n")
 
