@@ -6,8 +6,12 @@ import copy
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy import optimize
+from sklearn.exceptions import NotFittedError
 
 import factorec as fr
 from factorec.errors import DataError
@@ -193,31 +197,34 @@ def test_l2_by_count_is_that_of_training(side, negatives, table):
         np.testing.assert_allclose(now[columns], charged[columns], rtol=1e-5)
 
 
-def test_scores_are_the_resolved_ones_of_explain(model, side, early, folded, table, late):
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_scores_are_the_resolved_ones_of_explain(kind, table):
     """Promise: the same solver as `explain`, so that its re-solve finds nothing left to move."""
-    if side == "item":
-        pytest.skip("explanations re-solve users")
+    before, late = cut(table, "user")
+    early = MODELS[kind]().fit(before)
+    folded = fold(early, "user", late)
     for user in np.unique(late["user_id"])[:3]:
         why = folded.explain(user, unseen_item(folded, user))
         assert why.resolved_score == pytest.approx(why.score, abs=1e-5)
-    known = table["user_id"][0]
-    rows = part(late, late["item_id"] == unseen_item(early, known))
-    rows = rows | {"user_id": np.full(len(rows["user_id"]), known), "rating": np.full(len(rows["rating"]), 5)}
-    again = fold(early, "user", part(rows, slice(1)))
+    known = before["user_id"][0]
+    one = {"user_id": np.array([known]), "item_id": np.array([unseen_item(early, known)]), "rating": np.array([5])}
+    again = fold(early, "user", one)
     why = again.explain(known, unseen_item(again, known))
     assert why.resolved_score == pytest.approx(why.score, abs=1e-5)
 
 
-def test_a_trained_id_is_solved_from_history_and_new_rows(model, side, table):
-    """It ends where a new id with all these rows does."""
+@pytest.mark.parametrize(
+    ("kind", "side"),
+    [("likes", "user"), ("likes", "item"), ("ratings", "user"), ("ratings", "item"), ("negatives", "user")],
+)
+def test_a_trained_id_is_solved_from_history_and_new_rows(kind, side, table):
+    """It ends where a new id with all these rows does (with negatives, a new item is one more to draw from)."""
     before = cut(table, side)[0]
     identifier = np.unique(before[f"{side}_id"])[0]
     own = part(before, before[f"{side}_id"] == identifier)
     n = max(1, len(own["rating"]) // 2)
-    rec = MODELS[model]().fit(joined(part(before, before[f"{side}_id"] != identifier), part(own, slice(n))))
+    rec = MODELS[kind]().fit(joined(part(before, before[f"{side}_id"] != identifier), part(own, slice(n))))
     again = fold(rec, side, part(own, slice(n, None)))
-    if model == "negatives" and side == "item":
-        return  # there a new item is one more candidate for everybody
     new = own | {f"{side}_id": np.full(len(own["rating"]), 10**6)}
     np.testing.assert_allclose(
         vector(again, side, identifier), vector(fold(rec, side, new), side, 10**6), rtol=1e-4, atol=1e-5
@@ -262,17 +269,18 @@ def test_a_vector_depends_on_no_order_and_on_no_company(early, side, late):
 # What it is good for.
 
 
-def test_folding_in_beats_not_knowing(model, side, early, table, late):
+@pytest.mark.parametrize("kind", ["likes", "ratings"])
+def test_folding_in_beats_not_knowing(kind, side, table):
     """The other half of the rows is predicted better than without."""
-    if model == "negatives":
-        pytest.skip("its probabilities are against items drawn at random")
+    before, late = cut(table, side)
+    early = MODELS[kind]().fit(before)
     given = np.arange(len(late["rating"])) % 2 == 0
     rec = fold(early, side, part(late, given))
     rest = part(late, ~given)
-    truth = rest["rating"] >= 4 if model == "likes" else rest["rating"]
+    truth = rest["rating"] >= 4 if kind == "likes" else rest["rating"]
     with pytest.warns(UserWarning, match="does not know"):
-        before = early.predict(rest)
-    assert np.mean((truth - rec.predict(rest)) ** 2) < np.mean((truth - before) ** 2)
+        without = early.predict(rest)
+    assert np.mean((truth - rec.predict(rest)) ** 2) < np.mean((truth - without) ** 2)
 
 
 def test_everything_works_afterwards(folded, side, late, table, tmp_path):
@@ -387,6 +395,27 @@ def test_features_alone_rank_where_there_are_no_rows(side, in_catalogue, with_fi
     assert side == "user" or identifier in top.item_ids[0]
 
 
+@SIDES
+def test_every_kind_of_table_gives_the_same_bits(side, with_fields):
+    rows, tables, fields = with_fields
+    rows = rows | {name: np.char.add("n", rows[name].astype(str)) for name in ("user_id", "item_id")}
+    tables = {
+        name: {column: np.char.add("n", v.astype(str)) if column.endswith("_id") else v for column, v in table.items()}
+        for name, table in tables.items()
+    }
+    before, late = cut(rows, side)
+    early = fr.Recommender(classifier(), like_threshold=4, title=None, fields=fields)
+    entities = tables[f"{side}s"]
+    known = part(entities, np.isin(entities[f"{side}_id"], before[f"{side}_id"]))
+    early.fit(before, **tables | {f"{side}s": known})
+    folded = [
+        fold(early, side, make(late), **{f"{side}s": make(tables[f"{side}s"])})
+        for make in (dict, pd.DataFrame, pl.DataFrame, pa.table)
+    ]
+    for other in folded[1:]:
+        assert state(other) == state(folded[0])
+
+
 # What is not known, and what cannot be.
 
 
@@ -424,6 +453,22 @@ def test_tables_that_cannot_be_used(side, change, message, table):
         (rec.fold_in_users if side == "user" else rec.fold_in_items)(change(late, side))
     assert rec.__dict__ == was
     assert state(rec) == bits
+
+
+def test_what_fields_need_is_asked_for(with_fields):
+    rows, tables, fields = with_fields
+    before, late = cut(rows, "user")
+    rec = fr.Recommender(classifier(), like_threshold=4, title=None, fields=fields).fit(before, **tables)
+    for table, users, message in (
+        ({k: v for k, v in late.items() if k != "hour"}, None, "table: .*no column 'hour'"),
+        (late, {"user_id": late["user_id"]}, "users: .*'age'|users: id .* stands in rows"),
+        (late, {"age": ["old"]}, "users: .*'user_id'"),
+        (late, {"user_id": ["text"], "age": ["old"]}, "users: .*'user_id'.*strings"),
+    ):
+        with pytest.raises(DataError, match=message):
+            fold(rec, "user", table, users=users)
+    with pytest.raises(NotFittedError):
+        fr.Recommender(classifier()).fold_in_users(late)
 
 
 def test_without_the_history_there_is_nothing_to_add_to(likes, late, tmp_path):

@@ -108,7 +108,10 @@ def _fold_in(rec: Any, side: Side, table: Any, catalogue: Any) -> None:
     other = "item" if side == "user" else "user"
     given = {"table": table, f"{side}s": catalogue}
     ids = np.concatenate([_ids(rec, side, part, called) for called, part in given.items() if part is not None])
-    encoder, column_map = rec.encoder_.extend(**{f"{side}_ids": ids, f"{side}s": catalogue}, context=table)
+    try:
+        encoder, column_map = rec.encoder_.extend(**{f"{side}_ids": ids, f"{side}s": catalogue}, context=table)
+    except DataError as error:  # of the catalogue, which it names, or of the context
+        raise error if str(error).startswith(f"{side}s: ") else DataError(f"table: {error}") from None
     parts, solved = [], np.empty(0, dtype=np.int64)
     popularity = np.zeros(len(encoder.items_), dtype=np.int64)
     popularity[: len(rec.popularity_)] = rec.popularity_
