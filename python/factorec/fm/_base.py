@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
-from ._checks import check_fields, check_finite, check_settings, row_weights
-from ._fitting import EvalRows, FitOptions, SolverState, run_epochs
-from ._problem import Problem
-from ._progress import OnEpoch, show_progress
-from ._rates import LearningRates
-from ._regularization import Regularization, total_weights
+from ._checks import check_settings
+from ._learner import Learner, Ranges
+from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr
-from ._tuned import Tuned, tuned_by_field
-from ._weights import begin, expected_negatives, go_on, grown, returned
-from .parameters import FMParameters, Penalties
+from ._weights import grown
+from .parameters import Penalties
 from .training_set import TrainingSet
 
 __all__ = ["BaseFM"]
 
-Ranges = Mapping[str, tuple[int, int]]
 
-
-class BaseFM(BaseEstimator):  # type: ignore[misc]
+class BaseFM(Learner):
     """What all factorization machines share: fitting, parameters, raw scores.
 
     Not made by itself: ``FMClassifier`` and ``FMRegressor`` are.
@@ -53,18 +43,6 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
     >>> issubclass(FMClassifier, BaseFM), issubclass(FMRegressor, BaseFM)
     (True, True)
     """
-
-    _loss = ""
-    # Learning rate and L2 where the parameters are None: of the two id fields, and of every other field.
-    _tuned: Tuned
-    _tuned_side: Tuned
-    _tuned_negatives: Tuned
-    _tuned_side_negatives: Tuned
-
-    parameters_: FMParameters
-    history_: dict[str, dict[str, npt.NDArray[np.float64]]]
-    solver_state_: SolverState
-    n_features_in_: int
 
     def fit(
         self,
@@ -118,50 +96,6 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         with self._all_or_nothing():
             self._fit(X, y, sample_weight, field_ranges, (X_val, y_val, sample_weight_val), eval_set or {}, on_epoch)
         return self
-
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        field_ranges: Ranges | None,
-        validation: tuple[Any, Any, Any],
-        eval_set: Mapping[str, Any],
-        on_epoch: OnEpoch | None,
-    ) -> None:
-        going_on = bool(self.warm_start) and hasattr(self, "parameters_")
-        check_settings(self)
-        problem = self._problem(X, y, sample_weight, field_ranges, reset=not going_on)
-        evaluation: dict[str, Problem] = {}
-        if validation[0] is not None:
-            evaluation["validation"] = self._problem(*validation, None, reset=False)
-        if not isinstance(eval_set, Mapping):
-            raise DataError(f"eval_set must map names to (X, y), got {type(eval_set).__name__}")
-        for name, rows in eval_set.items():
-            if name in ("train", "validation"):
-                raise DataError(f"eval_set cannot use the name {name!r}")
-            if not isinstance(rows, TrainingSet) and not (isinstance(rows, tuple | list) and len(rows) == 2):
-                raise DataError(f"eval_set[{name!r}] must be a pair (X, y) or a TrainingSet")
-            pair = (rows, None) if isinstance(rows, TrainingSet) else rows
-            evaluation[name] = self._problem(pair[0], pair[1], None, None, reset=False, class_weights=False)
-        seed = self._seed(going_on)
-        stop_after = None
-        if self.early_stopping:
-            stop_after = self.n_iter_no_change
-            if "validation" not in evaluation:
-                held = self._held_out(problem.rows.n_rows, seed)
-                evaluation["validation"] = problem.take(np.flatnonzero(held))
-                problem = problem.take(np.flatnonzero(~held))
-        self._train(
-            problem,
-            evaluation,
-            self.n_epochs,
-            stop_after,
-            seed,
-            going_on=going_on,
-            add_penalties=False,
-            on_epoch=on_epoch,
-        )
 
     def partial_fit(
         self,
@@ -295,191 +229,3 @@ class BaseFM(BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    # What differs between the estimators.
-
-    def _encode_target(
-        self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
-    ) -> npt.NDArray[np.float64]:
-        raise NotImplementedError
-
-    def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
-        """Start value of the bias, then mean and scale of the target."""
-        raise NotImplementedError
-
-    def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
-        return weight
-
-    # What they share.
-
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """What goes wrong inside, an interrupt included, leaves the estimator as it was."""
-        before = vars(self).copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__ = before
-            raise
-
-    def _validate(self, X: Any, y: Any = None, *, reset: bool) -> Any:
-        settings = {"accept_sparse": "csr", "dtype": np.float32, "reset": reset}
-        if y is None:
-            return validate_data(self, X, **settings)
-        return validate_data(self, X, y, y_numeric=self._loss == "squared", **settings)
-
-    def _problem(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        field_ranges: Ranges | None,
-        *,
-        reset: bool,
-        classes: Any = None,
-        partial: bool = False,
-        class_weights: bool = True,
-    ) -> Problem:
-        if isinstance(X, TrainingSet):
-            if y is not None or sample_weight is not None or field_ranges is not None:
-                raise DataError(
-                    "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
-                )
-            if reset:
-                self.__dict__.pop("feature_names_in_", None)  # of an earlier table
-                self.n_features_in_ = X.n_features
-            elif X.n_features != self.n_features_in_:
-                raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
-            y, source, rows = X.target, X, X.row_arrays()
-            check_finite("target", y)
-            classes = [0, 1] if self._loss == "logistic" and reset else classes
-            weight = row_weights(X.weight, X.n_rows, "weight")
-        else:
-            if y is None:
-                raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-            X, y = self._validate(X, y, reset=reset)
-            source = as_csr(X)
-            rows = RowArrays.of_matrix(source, check_fields(field_ranges or {}, source.shape[1], "field_ranges"))
-            weight = row_weights(sample_weight, rows.n_rows)
-        negatives = isinstance(X, TrainingSet) and X.negatives is not None
-        target = self._encode_target(y, classes=classes, reset=reset, negatives=negatives, partial=partial)
-        # Rows of weight 0 go first: they must not count for balanced class weights either.
-        problem = Problem(source, rows, target, weight).without_zero_weights()
-        if not class_weights:
-            return problem
-        return replace(problem, weight=self._row_weights(problem.weight, problem.target)).without_zero_weights()
-
-    def _held_out(self, n_rows: int, seed: int) -> npt.NDArray[np.bool_]:
-        """Which rows early stopping holds out."""
-        n_held = round(n_rows * self.validation_fraction)
-        if not 0 < n_held < n_rows:
-            raise DataError(
-                f"validation_fraction={self.validation_fraction} of {n_rows} rows leaves nothing on one side"
-            )
-        held = np.zeros(n_rows, bool)
-        held[np.random.default_rng([seed, 2]).permutation(n_rows)[:n_held]] = True
-        return held
-
-    def _objective_weights(self, data: TrainingSet, *, split: bool) -> npt.NDArray[np.float32]:
-        """What each row of the last fit weighed in its objective: class weights included, 0 if left or held out.
-
-        ``split`` says that no validation rows were given, so that early stopping held some out.
-        """
-        problem = self._problem(data, None, None, None, reset=False)
-        if split and self.early_stopping:
-            problem = problem.take(np.flatnonzero(~self._held_out(problem.rows.n_rows, self.solver_state_.seed)))
-        weight = np.zeros(data.n_rows, np.float32)
-        weight[slice(None) if problem.numbers is None else problem.numbers] = (
-            1.0 if problem.weight is None else problem.weight
-        )
-        return weight
-
-    def _seed(self, going_on: bool) -> int:
-        if going_on:
-            return self.solver_state_.seed
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _train(
-        self,
-        problem: Problem,
-        evaluation: dict[str, Problem],
-        n_epochs: int,
-        stop_after: int | None,
-        seed: int,
-        *,
-        going_on: bool,
-        add_penalties: bool,
-        on_epoch: OnEpoch | None = None,
-    ) -> None:
-        totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        ids, side = self._tuned, self._tuned_side
-        if problem.negatives is not None:
-            ids, side = self._tuned_negatives, self._tuned_side_negatives
-        tuned = tuned_by_field(problem.rows, ids, side)
-        rates = LearningRates(self.learning_rate, problem.rows, tuned, ids)
-        l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals, tuned)
-        before = self.parameters_ if going_on else None
-        if before is None:
-            start = self._start(problem.target, problem.weight, expected_negatives(problem))
-            weights, state = begin(totals, problem.rows.id_features(), self.n_factors, self.init_scale, seed, start)
-        else:
-            if before.n_factors != self.n_factors:
-                raise DataError(f"n_factors is {self.n_factors}, the fitted model has {before.n_factors}")
-            state = self.solver_state_
-            weights = go_on(before, state, totals, problem.rows.id_features(), self.init_scale)
-        mean, scale = state.target_mean, state.target_scale
-
-        def scaled(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-            return ((target - mean) / scale).astype(np.float32)
-
-        watched: dict[str, EvalRows] = {}
-        for name, rows in evaluation.items():
-            if name == "validation":
-                rows = rows.with_negatives(state.seed + 1)
-            watched[name] = EvalRows(rows.rows, scaled(rows.target), rows.weight)
-        low, high = self._target_range(problem.target, going_on)
-        with show_progress(int(self.verbose), n_epochs) as show:
-            options = FitOptions(
-                loss=self._loss,
-                solver=self.solver,
-                rates=rates,
-                l2_bias=self.l2_bias,
-                batch_size=self.batch_size,
-                shuffle=bool(self.shuffle),
-                clip_gradient=self.clip_gradient,
-                n_threads=resolve_n_jobs(self.n_jobs),
-                n_epochs=n_epochs,
-                n_iter_no_change=stop_after,
-                score_range=((low - mean) / scale, (high - mean) / scale),
-                on_epoch=[call for call in (show, on_epoch) if call is not None],
-            )
-            weights, state, history = run_epochs(
-                problem.rows,
-                scaled(problem.target),
-                problem.weight,
-                (l2.linear, l2.factors),
-                problem.negatives,
-                weights,
-                state,
-                options,
-                watched,
-            )
-        penalties = l2.penalties(scale)
-        if add_penalties and self.penalties_ is not None:
-            penalties = Penalties(
-                penalties.linear + self.penalties_.linear,
-                penalties.factors + self.penalties_.factors,
-                penalties.per_row,
-            )
-        data = problem.training_set
-        n_query_features = None if data is None else data.n_query_features
-        self.parameters_ = returned(weights, state, penalties, n_query_features, totals, before)
-        self.solver_state_ = state
-        self.history_ = history
-        self._set_range(low, high)
-
-    def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
-        return -np.inf, np.inf
-
-    def _set_range(self, low: float, high: float) -> None:
-        pass
