@@ -14,24 +14,9 @@ import pandas as pd
 import pytest
 
 import factorec as fr
-from factorec import cli
 from factorec.cli import _app
 from factorec.cli._exit import ExitCode
 from factorec.errors import DatasetUnavailableError, DivergenceError
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["factorec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +134,7 @@ def test_recommend(run, folder, model, tmp_path):
     assert len((tmp_path / "some.jsonl").read_text().splitlines()) == 4
     code, _, err = run(*arguments)
     assert code == ExitCode.DATA
-    assert err == "factorec: unknown user id: 999 (unknown='popular' gives them popular items)\n"
+    assert err == "factorec: unknown user id: 999 (--unknown popular gives them popular items)\n"
 
 
 def test_recommend_into_a_database(run, model, tmp_path):
@@ -178,7 +163,7 @@ def test_warnings_are_one_line(run, folder, model, tmp_path, monkeypatch):
     pd.DataFrame({"item_id": [1, 777]}).to_csv(tmp_path / "stock.csv", index=False)
     code, _, err = run("recommend", model, "-o", tmp_path / "x.csv", "--items", tmp_path / "stock.csv")
     assert code == 0
-    assert err == "factorec: warning: 1 of 2 ids in items= are not known to the model and cannot be recommended\n"
+    assert err == "factorec: warning: 1 of 2 ids in --items are not known to the model and cannot be recommended\n"
 
 
 def test_explain(run, model, tmp_path):
@@ -225,7 +210,7 @@ def test_version_and_help(run):
             ExitCode.USAGE,
             "not in the range|greater than or equal to 1",
         ),
-        (["train", "TRAIN", "-m", "OUT"], ExitCode.DATA, "column 'rating' holds .* like_threshold="),
+        (["train", "TRAIN", "-m", "OUT"], ExitCode.DATA, "column 'rating' holds .* give --like-threshold to"),
         (["train", "TRAIN", "-m", "OUT", "--target-column", "stars"], ExitCode.DATA, "no column 'stars'; its columns"),
         (["train", "nowhere.csv", "-m", "OUT"], ExitCode.FILE, "nowhere.csv"),
         (["train", "TRAIN", "-m", "/nowhere/m"], ExitCode.FILE, "/nowhere: no such folder"),

@@ -11,6 +11,7 @@ from ..errors import (
     FormatError,
     UnknownIdError,
 )
+from ._hints import in_flags
 
 __all__ = ["ExitCode", "exit_code", "one_line"]
 
@@ -53,4 +54,4 @@ def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if exit_code(error) is ExitCode.UNEXPECTED:
         return f"unexpected {type(error).__name__}: {text} (--debug shows the traceback)"
-    return text
+    return in_flags(text)

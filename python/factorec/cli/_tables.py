@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import Recommender
 from ..errors import DataError, FormatError
 
-__all__ = ["DELIMITERS", "file_kind", "kinds_in", "kinds_of", "parse_id", "read_table", "read_text"]
+__all__ = ["DELIMITERS", "file_kind", "kinds_in", "kinds_of", "parse_id", "read_table", "read_text", "title_of"]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _PLAIN_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"  # any of these fits in 64 bits
@@ -27,7 +27,7 @@ def read_table(path: Path, ids: Mapping[Any, str | None]) -> Any:
     ids : dict
         The columns of ids, each with its kind, ``"integers"`` or ``"strings"``; None where the table decides. In
         CSV and TSV, ids are integers if each is written as one, otherwise text, so that 007 is not 7. Columns that
-        the table does not have are passed over.
+        the table does not have are passed over. An empty cell is a missing value.
 
     Raises
     ------
@@ -78,12 +78,14 @@ def _with_ids(table: Any, ids: Mapping[Any, str | None]) -> Any:
     from pyarrow import compute
 
     for position, name in enumerate(table.column_names):
-        if name in ids:
-            text = table.column(position)
-            values = compute.if_else(compute.equal(text, ""), None, text)  # an empty cell is no id
-            if ids[name] != "strings" and compute.all(compute.match_substring_regex(values, _PLAIN_INTEGER)).as_py():
-                values = values.cast(pyarrow.int64())
-            table = table.set_column(position, name, values)
+        text = table.column(position)
+        if not pyarrow.types.is_string(text.type):
+            continue
+        values = compute.if_else(compute.equal(text, ""), None, text)  # an empty cell is no id, and no category
+        integers = name in ids and ids[name] != "strings"
+        if integers and compute.all(compute.match_substring_regex(values, _PLAIN_INTEGER)).as_py():
+            values = values.cast(pyarrow.int64())
+        table = table.set_column(position, name, values)
     return table
 
 
@@ -111,3 +113,10 @@ def parse_id(text: str, ids: NDArray[Any], what: str) -> Any:
         return int(text)
     except ValueError:
         raise DataError(f"{what} {text!r} is not an integer, but the model's {what} ids are") from None
+
+
+def title_of(column: str | None, items: Any) -> str | None:
+    """The column of titles: the one that was named, or ``"title"`` if the table of items has one."""
+    if column is None and items is not None and "title" in items.column_names:
+        return "title"
+    return column

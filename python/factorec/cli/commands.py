@@ -13,11 +13,13 @@ from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
 from ..encoding.tables import column, column_names
 from ..errors import DataError
+from ..recommender.context import query_columns
 from ..recommender.interactions import id_positions
 from ..recommender.requests import Request
 from ..sinks import open_sink, without_secrets
 from ._console import epochs, errors, note, print_table, track
-from ._tables import kinds_in, kinds_of, parse_id, read_table
+from ._features import parse_context, read_fields
+from ._tables import kinds_in, kinds_of, parse_id, read_table, title_of
 
 __all__ = ["evaluate", "explain", "recommend", "train"]
 
@@ -29,6 +31,8 @@ def train(
     classifier: bool,
     settings: dict[str, Any],
     columns: dict[str, Any],
+    fields: str | None,
+    users: Path | None,
     items: Path | None,
     validation: Path | None,
     history: bool,
@@ -37,22 +41,29 @@ def train(
     if not model.parent.is_dir():  # before the work, not after it
         raise FileNotFoundError(2, "no such folder", str(model.parent))
     estimator = (FMClassifier if classifier else FMRegressor)(verbose=int(errors.is_terminal), **settings)
-    rec = Recommender(estimator, **columns)
+    rec = Recommender(estimator, **columns, fields=None if fields is None else read_fields(fields))
     names = rec.user, rec.item
     rows = read_table(table, dict.fromkeys(names))
     ids = kinds_in(rows, names)
+    tables = {
+        name: None if path is None else read_table(path, ids)
+        for name, path in (("users", users), ("items", items), ("validation", validation))
+    }
+    rec.title = title_of(rec.title, tables["items"])
     began = time.perf_counter()
-    rec.fit(
-        rows,
-        items=None if items is None else read_table(items, ids),
-        validation=None if validation is None else read_table(validation, ids),
-    )
+    rec.fit(rows, **tables)
     took = time.perf_counter() - began
     rec.estimator_.verbose = rec.estimator.verbose = 0
     epochs(rec.estimator_.history_)
     rec.save(model, history=history)
-    n_users, n_items = len(rec.encoder_.users_), len(rec.encoder_.items_)
-    note(f"{rows.num_rows:,} rows, {n_users:,} users, {n_items:,} items: fitted in {took:.2f} s, saved to {model}")
+    counts = [f"{rows.num_rows:,} rows"]
+    for side in ("user", "item"):
+        trained = rec.encoder_.is_trained(side)
+        n_cold = int((~trained).sum())
+        counts.append(
+            f"{trained.sum():,} {side}s" + (f" (and {n_cold:,} in the table of {side}s only)" if n_cold else "")
+        )
+    note(f"{', '.join(counts)}: fitted in {took:.2f} s, saved to {model}")
 
 
 def evaluate(model: Path, table: Path, n: int, cold_items: bool, out: Path | None) -> None:
@@ -78,9 +89,9 @@ def recommend(
     users: Path | None,
     items: Path | None,
     exclude: Path | None,
-    n: int,
-    exclude_seen: bool,
-    unknown: str,
+    context: list[str] | None,
+    no_context: bool,
+    options: dict[str, Any],
     batch_size: int,
     table: dict[str, Any],
 ) -> None:
@@ -89,12 +100,15 @@ def recommend(
     vocabulary, ids = rec.encoder_.users_, kinds_of(rec)
     if user_texts and users is not None:
         raise DataError("give --user or --users, not both")
+    given, shown = parse_context(rec, context, none=no_context), {}
+    asked: Any = None
     if user_texts:
         asked = np.array([parse_id(text, vocabulary.ids, "user") for text in user_texts], dtype=vocabulary.ids.dtype)
     elif users is not None:
-        asked = column(read_table(users, ids), rec.user)
-    else:
-        asked = None
+        queries = read_table(users, ids)
+        asked = column(queries, rec.user)
+        if given is None:
+            given = shown = query_columns(rec, queries)
     left_out = None
     if exclude is not None:
         pairs = read_table(exclude, ids)
@@ -102,11 +116,11 @@ def recommend(
     request = Request.read(
         rec,
         asked,
-        n,
+        context=given,
+        shown=shown,
         items=None if items is None else column(read_table(items, ids), rec.item),
         exclude=left_out,
-        exclude_seen=exclude_seen,
-        unknown=unknown,
+        **options,
     )
     began, lines = time.perf_counter(), 0
     with open_sink(out, **table) as sink, track("recommending", len(request.users)) as progress:
@@ -123,6 +137,8 @@ def explain(
     user_text: str,
     item_text: str | None,
     *,
+    context: list[str] | None,
+    no_context: bool,
     by: Literal["field", "feature"],
     method: Literal["ridge", "paper"],
     noun: str,
@@ -132,14 +148,15 @@ def explain(
     rec = load(model)
     user = parse_id(user_text, rec.encoder_.users_.ids, "user")
     id_positions(rec.encoder_.users_, user, "user")  # here: `recommend` would offer popular items instead
+    given = parse_context(rec, context, none=no_context)
     if item_text is not None:
         item = parse_id(item_text, rec.encoder_.items_.ids, "item")
     else:
-        first = rec.recommend([user], n=1)
+        first = rec.recommend([user], n=1, context=given)
         if not first.counts[0]:
             raise DataError(f"user {user!r} has seen every item; name one with --item")
         item = first.item_ids[0, 0]
-    why = rec.explain(user, item, by=by, method=method, noun=noun)
+    why = rec.explain(user, item, context=given, by=by, method=method, noun=noun)
     print(why)
     if out is not None:
         why.save(out)

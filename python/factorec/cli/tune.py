@@ -12,7 +12,8 @@ from ..tuning import TuningResult
 from ..tuning import tune as search
 from ..tuning.result import trials_table
 from ._console import note, print_table, track
-from ._tables import kinds_in, read_table
+from ._features import read_fields
+from ._tables import kinds_in, read_table, title_of
 
 __all__ = ["tune"]
 
@@ -26,6 +27,7 @@ def tune(
     classifier: bool,
     settings: dict[str, Any],
     columns: dict[str, Any],
+    fields: str | None,
     items: Path | None,
     users: Path | None,
     n_trials: int,
@@ -42,8 +44,11 @@ def tune(
         if path is not None and not path.parent.is_dir():  # before the work, not after it
             raise FileNotFoundError(2, "no such folder", str(path.parent))
     rec = Recommender((FMClassifier if classifier else FMRegressor)(random_state=seed, **settings), **columns)
+    rec.fields = None if fields is None else read_fields(fields)
     rows = read_table(table, dict.fromkeys((rec.user, rec.item)))
     ids = kinds_in(rows, (rec.user, rec.item))
+    people, films = (None if path is None else read_table(path, ids) for path in (users, items))
+    rec.title = title_of(rec.title, films)
     where = str(model.with_name(model.name + ".trials")) if storage is None else storage
     began = time.perf_counter()
     try:
@@ -51,8 +56,8 @@ def tune(
             found = search(
                 rec,
                 rows,
-                items=None if items is None else read_table(items, ids),
-                users=None if users is None else read_table(users, ids),
+                items=films,
+                users=people,
                 n_trials=n_trials,
                 timeout=timeout,
                 metric=metric,

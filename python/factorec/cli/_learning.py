@@ -1,0 +1,234 @@
+"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``.
+
+Each imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ._app import command
+from ._options import (
+    Fields,
+    FoldSide,
+    ItemColumn,
+    Items,
+    Jobs,
+    KeepHistory,
+    LikeThreshold,
+    ModelFile,
+    Negatives,
+    NoTarget,
+    Rows,
+    Seed,
+    Solver,
+    SplitBy,
+    TargetColumn,
+    Task,
+    TaskOption,
+    TitleColumn,
+    UserColumn,
+    Users,
+    WeightColumn,
+)
+
+
+@command
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("factorec-quickstart"),
+    top: Annotated[int, typer.Option(min=1, help="Length of the lists.")] = 100,
+    model: Annotated[Optional[Path], typer.Option(help="Where to save the ranking model.")] = None,  # noqa: UP045
+) -> None:
+    """Run the whole way on MovieLens 100K: train, compare, rank, explain."""
+    from .quickstart import quickstart
+
+    quickstart(out, top, model)
+
+
+@command
+def split(
+    table: Rows,
+    train: Annotated[Path, typer.Option(help="Where to write the rows to learn from.")],
+    test: Annotated[Path, typer.Option(help="Where to write the rows to judge by.")],
+    by: Annotated[
+        SplitBy, typer.Option(help="Hold out rows at random, the newest, the last of each user, or whole users.")
+    ] = SplitBy.random,
+    test_size: Annotated[float, typer.Option(help="Share, or number, of the rows (--by users: users) held out.")] = 0.2,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="With --by last: rows of each user.")] = 1,
+    given: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="With --by users: where to write what held-out users tell, half of their rows."),
+    ] = None,
+    user_column: Annotated[str, typer.Option(help="Column of user ids.")] = "user_id",
+    time_column: Annotated[str, typer.Option(help="Column of times: numbers, or dates as ISO 8601.")] = "timestamp",
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn at random.")] = 0,
+) -> None:
+    """Split a table into rows to learn from and rows to judge by."""
+    from .split import split
+
+    split(table, train, test, given, by.value, test_size, n, user_column, time_column, seed)
+
+
+@command
+def train(
+    table: Rows,
+    model: Annotated[Path, typer.Option("--model", "-m", help="Where to write the model.")],
+    user_column: UserColumn = "user_id",
+    item_column: ItemColumn = "item_id",
+    target_column: TargetColumn = "rating",
+    no_target: NoTarget = False,
+    weight_column: WeightColumn = None,
+    time_column: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Column of times: --early-stopping then holds out the newest rows, not random ones."),
+    ] = None,
+    users: Users = None,
+    items: Items = None,
+    title_column: TitleColumn = None,
+    fields: Fields = None,
+    validation: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Table for early stopping."),
+    ] = None,
+    early_stopping: Annotated[
+        bool, typer.Option("--early-stopping", help="Stop early, on --validation or on a tenth of the rows.")
+    ] = False,
+    task: TaskOption = Task.likes,
+    like_threshold: LikeThreshold = None,
+    negatives: Negatives = 0,
+    factors: Annotated[int, typer.Option(min=1, help="Number of factors.")] = 64,
+    epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the table.")] = None,  # noqa: UP045
+    learning_rate: Annotated[Optional[float], typer.Option()] = None,  # noqa: UP045
+    l2_linear: Annotated[Optional[float], typer.Option(help="Penalty of linear weights.")] = None,  # noqa: UP045
+    l2_factors: Annotated[Optional[float], typer.Option(help="Penalty of factors.")] = None,  # noqa: UP045
+    solver: Solver = None,
+    seed: Seed = 0,
+    history: KeepHistory = True,
+    n_jobs: Jobs = None,
+) -> None:
+    """Learn from a table of interactions and write a model file."""
+    from . import commands
+
+    chosen = {
+        "n_epochs": epochs,
+        "learning_rate": learning_rate,
+        "l2_linear": l2_linear,
+        "l2_factors": l2_factors,
+        "solver": solver,
+        "n_jobs": n_jobs,
+    }
+    commands.train(
+        table,
+        model,
+        classifier=task is Task.likes,
+        settings={name: value for name, value in chosen.items() if value is not None}
+        | {"n_factors": factors, "random_state": seed, "early_stopping": early_stopping or validation is not None},
+        columns={
+            "user": user_column,
+            "item": item_column,
+            "target": None if no_target else target_column,
+            "weight": weight_column,
+            "time": time_column,
+            "title": title_column,
+            "like_threshold": like_threshold,
+            "negatives": negatives,
+        },
+        fields=fields,
+        users=users,
+        items=items,
+        validation=validation,
+        history=history,
+    )
+
+
+@command
+def tune(
+    table: Rows,
+    model: Annotated[Path, typer.Option("--model", "-m", help="Where to write the best model, fitted to all rows.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier runs included.")] = 50,
+    timeout: Annotated[Optional[float], typer.Option(help="Seconds for the trials of this run.")] = None,  # noqa: UP045
+    metric: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="log_loss, rmse, or ndcg@10 (any length); by default ndcg@10 with --negatives, else the loss."
+        ),
+    ] = None,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Where a trial stops at the latest.")] = 100,
+    storage: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="File or database URL that keeps the trials; by default MODEL.trials. The same command "
+            "again goes on where it stopped."
+        ),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", help="Also write all trials as a table: .csv, .jsonl or .parquet"),
+    ] = None,
+    user_column: UserColumn = "user_id",
+    item_column: ItemColumn = "item_id",
+    target_column: TargetColumn = "rating",
+    no_target: NoTarget = False,
+    weight_column: WeightColumn = None,
+    users: Users = None,
+    items: Items = None,
+    title_column: TitleColumn = None,
+    fields: Fields = None,
+    task: TaskOption = Task.likes,
+    like_threshold: LikeThreshold = None,
+    negatives: Negatives = 0,
+    solver: Solver = None,
+    seed: Seed = 0,
+    history: KeepHistory = True,
+    n_jobs: Jobs = None,
+) -> None:
+    """Search the settings of a model by validation inside a table, and write the best model."""
+    from .tune import tune
+
+    chosen = {"solver": solver, "n_jobs": n_jobs}
+    tune(
+        table,
+        model,
+        classifier=task is Task.likes,
+        settings={name: value for name, value in chosen.items() if value is not None},
+        columns={
+            "user": user_column,
+            "item": item_column,
+            "target": None if no_target else target_column,
+            "weight": weight_column,
+            "title": title_column,
+            "like_threshold": like_threshold,
+            "negatives": negatives,
+        },
+        fields=fields,
+        items=items,
+        users=users,
+        n_trials=trials,
+        timeout=timeout,
+        metric=metric,
+        max_epochs=max_epochs,
+        seed=seed,
+        storage=storage,
+        out=out,
+        history=history,
+    )
+
+
+@command
+def fold_in(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the model; may be MODEL.")],
+    table: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(metavar="[TABLE]", help="Interactions of the new ids, as for `factorec train`."),
+    ] = None,
+    side: Annotated[FoldSide, typer.Option(help="Which ids of TABLE to take in.")] = FoldSide.users,
+    catalogue: Annotated[Optional[Path], typer.Option(help="Table of the new ids: titles, fields.")] = None,  # noqa: UP045
+) -> None:
+    """Take users or items that came after training into a model; nothing else in it changes."""
+    from .fold_in import fold_in
+
+    fold_in(model, table, out, side=side.value, catalogue=catalogue)
