@@ -20,8 +20,20 @@ ROOT = Path(factorec.__file__).parent
 STAGES = {"encoding", "fm", "search", "explain"}
 LEAVES = {"metrics", "sinks", "formats", "_solve"}
 ANYONE_MAY_IMPORT = {"errors", "_threads", "_atomic", "_core"} | LEAVES
-PUBLIC = ("datasets", "encoding", "fm", "search", "explain", "metrics", "model_selection", "sinks", "formats", "tuning")
-TOP = {"cli", "service", "sagemaker"}
+PUBLIC = (
+    "datasets",
+    "encoding",
+    "fm",
+    "search",
+    "explain",
+    "metrics",
+    "model_selection",
+    "sinks",
+    "formats",
+    "tuning",
+    "pipeline",
+)
+TOP = {"cli", "pipeline", "service", "sagemaker"}
 
 
 def test_version_is_the_same_everywhere():

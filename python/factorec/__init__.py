@@ -19,7 +19,20 @@ from typing import TYPE_CHECKING
 from . import _core
 
 if TYPE_CHECKING:
-    from . import datasets, encoding, errors, explain, fm, formats, metrics, model_selection, search, sinks, tuning
+    from . import (
+        datasets,
+        encoding,
+        errors,
+        explain,
+        fm,
+        formats,
+        metrics,
+        model_selection,
+        pipeline,
+        search,
+        sinks,
+        tuning,
+    )
     from .encoding import Categorical, Encoder, MultiLabel, Numeric, Precomputed
     from .errors import (
         DatabaseError,
@@ -29,6 +42,8 @@ if TYPE_CHECKING:
         FactorecError,
         FormatError,
         NotFittedError,
+        PipelineBusyError,
+        QualityGateError,
         UnknownIdError,
     )
     from .explain import Explanation, ScoreParts, decompose, influence
@@ -63,7 +78,9 @@ __all__ = [
     "MultiLabel",
     "NotFittedError",
     "Numeric",
+    "PipelineBusyError",
     "Precomputed",
+    "QualityGateError",
     "Recommendations",
     "Recommender",
     "ScoreParts",
@@ -80,6 +97,7 @@ __all__ = [
     "load",
     "metrics",
     "model_selection",
+    "pipeline",
     "search",
     "sinks",
     "tuning",
@@ -95,6 +113,7 @@ _MODULES = {
     "formats",
     "metrics",
     "model_selection",
+    "pipeline",
     "search",
     "sinks",
     "tuning",
@@ -117,7 +136,9 @@ _HOMES = {
     "MultiLabel": "encoding",
     "NotFittedError": "errors",
     "Numeric": "encoding",
+    "PipelineBusyError": "errors",
     "Precomputed": "encoding",
+    "QualityGateError": "errors",
     "Recommendations": "recommender",
     "Recommender": "recommender",
     "ScoreParts": "explain",

@@ -16,6 +16,8 @@ __all__ = [
     "FactorecError",
     "FormatError",
     "NotFittedError",
+    "PipelineBusyError",
+    "QualityGateError",
     "UnknownIdError",
 ]
 
@@ -91,3 +93,11 @@ class DatasetUnavailableError(FactorecError, OSError):
 
 class DatabaseError(FactorecError, OSError):
     """A database that cannot be reached or written; the message names it, without a password."""
+
+
+class PipelineBusyError(FactorecError):
+    """Another process runs the same pipeline."""
+
+
+class QualityGateError(FactorecError):
+    """A model that is not good enough to be published; the message names each metric, its value and its bound."""

@@ -9,6 +9,8 @@ from ..errors import (
     DatasetUnavailableError,
     DivergenceError,
     FormatError,
+    PipelineBusyError,
+    QualityGateError,
     UnknownIdError,
 )
 from ._hints import in_flags
@@ -26,6 +28,8 @@ class ExitCode(IntEnum):
     FILE = 4  # a file that cannot be read or written
     DATASET = 5  # a dataset that could not be fetched
     DIVERGED = 6  # training did not converge
+    GATE = 7  # a pipeline's model is not good enough: nothing was published
+    BUSY = 8  # another run of the same pipeline is under way
     INTERRUPTED = 130  # Ctrl-C
 
 
@@ -40,6 +44,10 @@ def exit_code(error: BaseException) -> ExitCode:
         return ExitCode.FILE
     if isinstance(error, DivergenceError):
         return ExitCode.DIVERGED
+    if isinstance(error, QualityGateError):
+        return ExitCode.GATE
+    if isinstance(error, PipelineBusyError):
+        return ExitCode.BUSY
     if isinstance(error, (DataError, UnknownIdError)):
         return ExitCode.DATA
     return ExitCode.UNEXPECTED

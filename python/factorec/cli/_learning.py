@@ -1,4 +1,4 @@
-"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``.
+"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``, ``pipeline``.
 
 Each imports what it needs when it runs.
 """
@@ -232,3 +232,15 @@ def fold_in(
     from .fold_in import fold_in
 
     fold_in(model, table, out, side=side.value, catalogue=catalogue)
+
+
+@command
+def pipeline(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A .toml file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, say what would be done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do everything again.")] = False,
+) -> None:
+    """Train, check, rank and write as one job, as far as it is not done: for a scheduler."""
+    from ..pipeline import run
+
+    run(config, force=force, dry_run=dry_run, log=lambda line: print(line, flush=True))

@@ -40,6 +40,11 @@ class PostgresqlDatabase:
                 # Others may read, but not write, until this is done.
                 self._connection.query(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
                 self._connection.query(f"DELETE FROM {self._table}")
+            elif self._options.time is not None:
+                written = [self._options.model, self._options.time.isoformat()]
+                self._connection.query(
+                    f'DELETE FROM {self._table} WHERE model = $1 AND "time" = $2::timestamptz', *written
+                )
             return
         lines = [f"{quoted(c.name)} {c.type}" + ("" if c.name == "title" else " NOT NULL") for c in columns]
         if key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -112,6 +113,7 @@ def open_sink(
     schema: str | None = None,
     mode: Literal["replace", "append"] = "replace",
     model: str = "factorec",
+    time: datetime | None = None,
     titles: bool | None = None,
 ) -> Iterator[Sink]:
     r"""Open a table, in a file or in a database, to be written piece by piece, in bounded memory.
@@ -147,6 +149,9 @@ def open_sink(
         refused. Files are always replaced.
     model : str
         Database: what stands in the column ``model`` of every row.
+    time : datetime, optional
+        Database: what stands in the column ``time`` of every row; by default when the writing began. Rows of this model
+        and time that are there already are replaced in mode "append" too, so that a job may write them again.
     titles : bool, optional
         Whether a column ``title`` is written; by default to files only.
 
@@ -184,7 +189,7 @@ def open_sink(
     1,"Good, the Bad and the Ugly"
     2,Alien
     """
-    options = TableOptions(table, schema, mode, model)
+    options = TableOptions(table, schema, mode, model, time)
     options.check()
     if titles is None:
         titles = not is_database(target)

@@ -31,6 +31,7 @@ class TableOptions:
     schema: str | None = None
     mode: str = "replace"
     model: str = "factorec"
+    time: datetime | None = None
 
     def check(self) -> None:
         """Refuse what cannot be."""
@@ -40,6 +41,8 @@ class TableOptions:
                 raise DataError(f"{name} must be text, and not empty, got {value!r}")
         if self.mode not in MODES:
             raise DataError(f"mode must be 'replace' or 'append', got {self.mode!r}")
+        if self.time is not None and (not isinstance(self.time, datetime) or self.time.tzinfo is None):
+            raise DataError(f"time must be a datetime with a time zone, got {self.time!r}")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class SqlWriter:
         self._database, self._options = database, options
         self._pyarrow = import_pyarrow("writing to a database", "sql")
         self._tables = ArrowTables(self._pyarrow, "a database")
-        self._time = database.time(datetime.now(UTC))
+        self._time = database.time((options.time or datetime.now(UTC)).astimezone(UTC))
         self._schema: Any = None
 
     def write(self, columns: Columns) -> None:

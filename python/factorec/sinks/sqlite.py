@@ -6,7 +6,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ..errors import DataError
@@ -83,6 +83,9 @@ class SqliteDatabase:
             self._execute(f"DROP TABLE {target}")
             self._execute(f"ALTER TABLE {staging} RENAME TO {target}")
         else:
+            if self._options.time is not None:
+                written = [self._options.model, self.time(self._options.time.astimezone(UTC)).as_py()]
+                self._query(f'DELETE FROM {target} WHERE model = ? AND "time" = ?', *written)
             names = ", ".join(quoted(column.name) for column in self._columns)
             self._execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM {staging}")
             self._execute(f"DROP TABLE {staging}")
