@@ -101,6 +101,14 @@ def test_the_bits_do_not_depend_on_what_stands_beside(monkeypatch, loss):
 
 
 @LOSSES
+def test_rows_may_be_more_than_are_copied_at_a_time(monkeypatch, loss):
+    arguments = problems(6, [50, 50, 80], 9, loss)
+    whole = solve_many(*arguments, loss=loss)
+    monkeypatch.setattr(_solve_many, "_HEIGHT", 7)
+    np.testing.assert_allclose(solve_many(*arguments, loss=loss), whole, rtol=1e-10, atol=1e-12)
+
+
+@LOSSES
 @pytest.mark.parametrize("penalty", [1e-6, 1e6])
 @pytest.mark.parametrize("n", [3, 40])
 def test_separable_labels_and_extreme_penalties(loss, penalty, n):

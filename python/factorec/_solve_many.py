@@ -23,6 +23,8 @@ _FAR = 1e-3  # a smaller Newton step is taken whole: rounding would hide the dec
 _MAX_ITERATIONS = 200
 _STACK = 1 << 19  # float64 values in the largest array of one stack: 4 MB, so that it stays in the cache
 
+_HEIGHT = 1 << 14  # rows of one problem that are copied at a time
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -95,10 +97,15 @@ def solve_many(
             raise ProblemError(j, str(error)) from None
         minima[j] = solution.coefficients
     for chosen in _stacks(np.where(free, 0, n_rows), k):
-        rows = indptr[chosen][:, None] + np.arange(n_rows[chosen[0]])
-        stack = _Dual if rows.shape[1] < k else _Primal
-        problems = stack(design[rows], offset[rows], penalty[chosen], mean[chosen])
-        gap, failed = _newton(problems, target[rows], weight[rows], loss)
+        n = int(n_rows[chosen[0]])
+        if len(chosen) == 1:  # perhaps of very many rows: not copied
+            own = slice(indptr[chosen[0]], indptr[chosen[0]] + n)
+            A, o, y, w = design[None, own], offset[None, own], target[None, own], weight[None, own]
+        else:
+            rows = indptr[chosen][:, None] + np.arange(n)
+            A, o, y, w = design[rows], offset[rows], target[rows], weight[rows]
+        problems = (_Dual if n < k else _Primal)(A, o, penalty[chosen], mean[chosen])
+        gap, failed = _newton(problems, y, w, loss)
         if failed.any():
             raise ProblemError(int(chosen[np.argmax(failed)]), "no minimum found; give a larger penalty (l2)")
         minima[chosen] += gap
@@ -151,8 +158,12 @@ class _Primal:
         self.width = design.shape[2]
 
     def step(self, x: Array, residual: Array, curvature: Array) -> Array:
-        scaled = self._design * np.sqrt(curvature)[:, :, None]
-        hessian = scaled.transpose(0, 2, 1) @ scaled
+        m, n, k = self._design.shape
+        hessian = np.zeros((m, k, k))
+        for first in range(0, n, _HEIGHT):
+            rows = slice(first, first + _HEIGHT)
+            scaled = self._design[:, rows] * np.sqrt(curvature)[:, rows, None]
+            hessian += scaled.transpose(0, 2, 1) @ scaled
         np.einsum("jkk->jk", hessian)[...] += self._penalty
         gradient = _apply(self._design.transpose(0, 2, 1), residual) - self._penalty * x
         return _solve_stack(hessian, gradient)

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 
 import factorec as fr
 from factorec.errors import DataError
-from factorec.recommender import folding
+from factorec.recommender import folding, own_rows
 
 from .conftest import MODELS, classifier, regressor
 
@@ -266,6 +266,12 @@ def test_a_vector_depends_on_no_order_and_on_no_company(early, side, late):
         )
 
 
+def test_batches_do_not_touch_a_bit(early, side, late, monkeypatch):
+    whole = fold(early, side, late)
+    monkeypatch.setattr(own_rows, "_BATCH", 20)
+    assert state(fold(early, side, late)) == state(whole)
+
+
 # What it is good for.
 
 
@@ -477,14 +483,18 @@ def test_without_the_history_there_is_nothing_to_add_to(likes, late, tmp_path):
         fr.load(tmp_path / "model.factorec").fold_in_users(late)
 
 
-def test_a_user_without_a_minimum_is_named(table):
-    """Likes alone and no L2: the log-odds would go to infinity."""
+@pytest.mark.parametrize("rows_at_a_time", [1, 1 << 15])
+def test_a_user_without_a_minimum_is_named(table, rows_at_a_time, monkeypatch):
+    """One like and no L2: the log-odds would go to infinity. Of many rows of both kinds they do not."""
     before, late = cut(table, "user")
-    rec = fr.Recommender(classifier(l2_linear=0, l2_factors=0), like_threshold=4).fit(before)
-    user = late["user_id"][0]
-    rows = part(late, late["user_id"] == user)
+    rec = fr.Recommender(classifier(n_factors=1, l2_linear=0, l2_factors=0), like_threshold=4).fit(before)
+    user = late["user_id"].max()
+    others = part(late | {"rating": 1 + 4 * (np.arange(len(late["rating"])) % 2)}, late["user_id"] != user)
+    one = part(late | {"rating": np.full(len(late["rating"]), 5)}, np.flatnonzero(late["user_id"] == user)[:1])
+    monkeypatch.setattr(own_rows, "_BATCH", rows_at_a_time)
+    fold(rec, "user", others)
     with pytest.raises(DataError, match=rf"user {user}: .*positive penalty"):
-        rec.fold_in_users(rows | {"rating": np.full(len(rows["rating"]), 5)})
+        fold(rec, "user", joined(others, one))
 
 
 def test_an_interrupt_leaves_the_model_as_it_was(early, side, late, monkeypatch):

@@ -137,7 +137,7 @@ def resolve_many(
         entity = np.concatenate([np.repeat(np.arange(stop - first), part.n_rows) for part in parts])
         label, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "weight"))
         design, offset = map(np.concatenate, zip(*(_design(p, part) for part in parts), strict=True))
-        if len(parts) > 1:
+        if len(parts) > 1 and stop - first > 1:
             order = np.argsort(entity, kind="stable")
             entity, design, offset, label, weight = (a[order] for a in (entity, design, offset, label, weight))
         indptr = np.searchsorted(entity, np.arange(stop - first + 1)).astype(np.int64)
