@@ -178,7 +178,7 @@ def test_pipelines_take_flat_rows_with_features():
         ({"fields": {"user": [Categorical("gender", unknown="category")]}}, "unknown must be one of 'ignore', 'raise'"),
         ({"fields": {"user": [Categorical("gender", min_count=0)]}}, "min_count must be an integer of at least 1"),
         ({"fields": {"user": [MultiLabel("gender", weight=1)]}}, "weight must be one of '1'"),
-        ({"fields": {"user": [MultiLabel("gender", separator="")]}}, "separator must be a string"),
+        ({"fields": {"user": [MultiLabel("gender", separator="")]}}, "separator must be None or some characters"),
         ({"fields": {"user": [MultiLabel("age", separator="|")]}}, "holds integers; a separator= needs strings"),
         (
             {"fields": {"user": [MultiLabel("gender")]}},

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ._ids import Ids, as_ids, is_missing
-from .tables import series, to_array
+from .tables import objects, series, to_array
 
 __all__ = ["Categories", "missing_in", "read_categories", "read_numbers"]
 
@@ -61,10 +61,10 @@ def _booleans_as_integers(values: nw.Series[Any] | npt.NDArray[Any]) -> nw.Serie
         if values.dtype != nw.Object:
             return values
         values = to_array(values)
-    if values.dtype.kind == "b" or (
-        values.dtype.kind == "O" and len(values) and all(isinstance(value, bool | np.bool_) for value in values)
-    ):
+    if values.dtype.kind == "b":
         return values.astype(np.int64)
+    if values.dtype.kind == "O" and {bool, np.bool_} & set(map(type, values)):
+        return objects(int(value) if isinstance(value, bool | np.bool_) else value for value in values)
     return values
 
 

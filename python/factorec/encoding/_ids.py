@@ -22,7 +22,7 @@ try:
 except ImportError:
     pa = pc = None
 
-__all__ = ["Ids", "as_ids", "factorize", "is_missing", "kind_of", "locate", "plain"]
+__all__ = ["Ids", "as_ids", "factorize", "is_missing", "kind_of", "locate", "pa", "pc", "plain"]
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Ids: TypeAlias = Any  # int64 array, object array of str, or (where pyarrow is installed) a pyarrow large_string array

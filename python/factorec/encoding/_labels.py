@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from . import _ids
 from ._columns import read_categories
 from ._ids import Ids, as_ids, factorize, is_missing, kind_of
 from .tables import cells, objects
@@ -47,9 +48,7 @@ def read_labels(table: Any, name: Any, separator: str | None) -> Labels:
         integer nor a string.
     """
     if separator is None:
-        return _from_lists(read_lists(table, name), name)
-    if not isinstance(separator, str) or not separator:
-        raise DataError(f"column {name!r}: separator must be a string of at least one character, got {separator!r}")
+        return _from_arrow(cells(table, name), name) or _from_lists(read_lists(table, name), name)
     found = read_categories(table, name)
     if len(found.ids) and kind_of(found.ids) != "strings":
         raise DataError(f"column {name!r} holds integers; a separator= needs strings")
@@ -62,6 +61,32 @@ def read_labels(table: Any, name: Any, separator: str | None) -> Labels:
     ends = np.cumsum(counts)
     places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts[codes] - (ends - counts), counts)
     return Labels(labels[places], np.repeat(found.rows, counts), found.rows, found.n_rows)
+
+
+def _from_arrow(values: Any, name: Any) -> Labels | None:
+    """Take lists of strings or integers apart in pyarrow's memory; None for others, and without pyarrow."""
+    pa = _ids.pa
+    if pa is None:
+        return None
+    try:
+        typed = isinstance(values, nw.Series) and values.dtype != nw.Object
+        lists = values.to_arrow() if typed else pa.array(values, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError, UnicodeError, ValueError):
+        return None
+    if isinstance(lists, pa.ChunkedArray):
+        lists = lists.combine_chunks()
+    if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
+        return None
+    labels, rows = lists.flatten(), _ids.pc.list_parent_indices(lists).to_numpy()
+    if not (
+        pa.types.is_integer(labels.type) or pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type)
+    ):
+        return None
+    there = labels.is_valid()
+    rows = rows[there.to_numpy(zero_copy_only=False)].astype(np.int64)
+    values = nw.from_native(pa.chunked_array([labels.filter(there)]), series_only=True)
+    present = np.flatnonzero(lists.is_valid().to_numpy(zero_copy_only=False))
+    return Labels(as_ids(values, name, rows=rows, what="labels"), rows, present, len(lists))
 
 
 def _from_lists(lists: list[Any], name: Any) -> Labels:

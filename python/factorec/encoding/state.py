@@ -14,7 +14,7 @@ from ..formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_
 from ..formats.schema import TensorSpec
 from ._sparse import one_hot
 from .declared import Declared, declared, fields_from_json, fields_to_json
-from .fields import Declaration, Field, IdField
+from .fields import Declaration, Field, IdField, Precomputed
 from .fields.base import Learnt
 from .layout import Context, Layout, Side
 from .vocabulary import Vocabulary
@@ -169,6 +169,8 @@ def _restored(declaration: Declaration, learnt: Any) -> Field:
     if found is None:
         raise FormatError(f"nothing was learnt about field {declaration.field_name!r}")
     try:
+        if not isinstance(declaration, Precomputed):  # whose parameters are not all in a file
+            declaration.check()
         return declaration.restore_field(found)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise FormatError(f"field {declaration.field_name!r} cannot be restored ({error})") from None

@@ -112,6 +112,8 @@ def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
 def cells(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
     """Return one column as `series` does; lists in it stay lists, in an array of objects."""
     values = table.get(name) if isinstance(table, Mapping) else None
+    if isinstance(table, np.ndarray) and name in (table.dtype.names or ()):
+        values = table[name]
     if isinstance(values, np.ndarray | list | tuple):
         try:
             plain = to_array(values).ndim == 1

@@ -96,6 +96,10 @@ class Declaration(BaseEstimator):  # type: ignore[misc]
         return str(self.columns_read[0])
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise `DataError` if a parameter is wrong."""
+
+    @abstractmethod
     def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> Field:
         """Learn the field's columns.
 

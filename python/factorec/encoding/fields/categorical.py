@@ -76,11 +76,15 @@ class Categorical(Declaration):
         """The one column."""
         return [self.column]
 
-    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> CategoricalField:
-        """Learn which categories there are; see `Declaration.fit_field`."""
+    def check(self) -> None:
+        """Check the parameters."""
         self._check_choice("missing", ("ignore", "category", "raise"))
         self._check_choice("unknown", ("ignore", "raise"))
         self._check_min_count()
+
+    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> CategoricalField:
+        """Learn which categories there are; see `Declaration.fit_field`."""
+        self.check()
         found = read_categories(table, self.column)
         chosen = choose(learn, found.n_rows)[found.rows]
         return CategoricalField(self.field_name, self, *learn_categories(self, found.ids, chosen))
@@ -147,10 +151,18 @@ def unpack_categories(learnt: Learnt, name: object) -> tuple[Vocabulary, Vocabul
     return Vocabulary(ids[:n], name=name, what="categories"), rare
 
 
-def learn_categories(declaration: Any, ids: Ids, chosen: npt.NDArray[np.bool_]) -> tuple[Vocabulary, Vocabulary | None]:
-    """Collect the categories that occur often enough where `chosen`, and the rare ones if they must be told apart."""
+def learn_categories(
+    declaration: Any, ids: Ids, chosen: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64] | None = None
+) -> tuple[Vocabulary, Vocabulary | None]:
+    """Collect the categories that occur often enough where `chosen`, and the rare ones if they must be told apart.
+
+    With `rows`, which tell where each stands, a category counts once a row.
+    """
     distinct, codes = factorize(ids)
-    counts = np.bincount(codes[chosen], minlength=len(distinct))
+    codes = codes[chosen]
+    if rows is not None and len(distinct):
+        codes = np.unique(rows[chosen] * len(distinct) + codes) % len(distinct)
+    counts = np.bincount(codes, minlength=len(distinct))
     often = counts >= declaration.min_count
     rare = (counts > 0) & ~often
     names = {"name": declaration.column, "what": "categories"}

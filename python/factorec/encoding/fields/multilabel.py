@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from ...errors import DataError
 from .._labels import read_labels
 from ..vocabulary import Vocabulary
 from .base import Declaration, Field, Learnt, choose
@@ -81,15 +82,22 @@ class MultiLabel(Declaration):
         """The one column."""
         return [self.column]
 
-    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> MultiLabelField:
-        """Learn which labels there are; see `Declaration.fit_field`."""
+    def check(self) -> None:
+        """Check the parameters."""
         self._check_choice("weight", WEIGHTS)
         self._check_choice("missing", ("ignore", "category", "raise"))
         self._check_choice("unknown", ("ignore", "raise"))
         self._check_min_count()
+        given: Any = self.separator
+        if given is not None and not (isinstance(given, str) and given):
+            raise DataError(f"field {self.field_name!r}: separator must be None or some characters, got {given!r}")
+
+    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> MultiLabelField:
+        """Learn which labels there are; see `Declaration.fit_field`."""
+        self.check()
         found = read_labels(table, self.column, self.separator)
         chosen = choose(learn, found.n_rows)[found.rows]
-        return MultiLabelField(self.field_name, self, *learn_categories(self, found.ids, chosen))
+        return MultiLabelField(self.field_name, self, *learn_categories(self, found.ids, chosen, found.rows))
 
     def restore_field(self, learnt: Learnt) -> MultiLabelField:
         """Make the field of a file."""

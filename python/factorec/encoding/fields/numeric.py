@@ -66,19 +66,23 @@ class Numeric(Declaration):
         """The one column."""
         return [self.column]
 
-    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> NumericField:
-        """Learn mean and standard deviation, or the bins; see `Declaration.fit_field`."""
+    def check(self) -> None:
+        """Check the parameters."""
         self._check_choice("missing", ("ignore", "category", "raise"))
         bins: Any = self.bins
         if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2):
             raise DataError(f"field {self.field_name!r}: bins must be None or an integer of at least 2, got {bins!r}")
+
+    def fit_field(self, table: Any, learn: npt.NDArray[np.int64] | None = None) -> NumericField:
+        """Learn mean and standard deviation, or the bins; see `Declaration.fit_field`."""
+        self.check()
         numbers = read_numbers(table, self.column)
         numbers = numbers[choose(learn, len(numbers)) & ~np.isnan(numbers)]
         if not len(numbers):
             raise DataError(f"field {self.field_name!r}: column {self.column!r} has no number to learn from")
-        if bins is None:
+        if self.bins is None:
             return NumericField(self.field_name, self, mean_and_rate(numbers, self.column), None)
-        return NumericField(self.field_name, self, None, quantile_edges(numbers, int(bins)))
+        return NumericField(self.field_name, self, None, quantile_edges(numbers, int(self.bins)))
 
     def restore_field(self, learnt: Learnt) -> NumericField:
         """Make the field of a file."""

@@ -93,7 +93,7 @@ class Precomputed(Declaration):
         """Fit the transformer; see `Declaration.fit_field`."""
         if self.by_id:
             raise DataError(f"field {self.field_name!r}: rows= belong to ids of users or items, not to context")
-        self._check()
+        self.check()
         n = n_rows(table)
         chosen = np.arange(n) if learn is None else learn
         transformer = None
@@ -112,7 +112,7 @@ class Precomputed(Declaration):
 
     def fit_rows(self, trained: Vocabulary) -> RowsById:
         """Take the given rows; columns that no trained id has are left out."""
-        self._check()
+        self.check()
         rows = as_rows(self.rows, None, self.field_name)
         ids = Vocabulary(self.ids, name=trained.name)
         if rows.shape[0] != len(ids):
@@ -144,12 +144,13 @@ class Precomputed(Declaration):
             kind = type(self.transformer).__name__
             raise DataError(f"field {self.field_name!r}: {kind} failed: {type(error).__name__}: {error}") from error
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check the parameters."""
         if (self.rows is None) == (self.columns is None):
             raise DataError("Precomputed: give either columns (with a transformer) or rows= and ids=")
         if (self.rows is None) != (self.ids is None):
             raise DataError(f"field {self.field_name!r}: rows= and ids= belong together")
-        if isinstance(self.rows, str) or isinstance(self.transformer, str):
+        if isinstance(self.rows, str) or isinstance(self.transformer, str):  # from a file
             raise DataError(
                 f"field {self.field_name!r}: a model file keeps neither transformers nor rows by id; "
                 f"to fit again, declare the field again"
