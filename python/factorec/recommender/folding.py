@@ -30,14 +30,21 @@ class FoldIn(BaseEstimator):  # type: ignore[misc]
     def fold_in_users(self, table: Any = None, *, users: Any = None) -> Self:
         """Take in users who came after training, by what they rated or liked; nothing else is retrained.
 
-        The linear weight and the vector of each user are the exact minimum of the training objective over the
-        user's rows, all other parameters held fixed: with the loss of training, row weights and class weights, and
-        the L2 that training charges for a row. With `negatives`, every item that the user has not met joins with the
-        weight that sampling expects, as in `explain`; the work for a user then grows with the number of items.
+        The linear weight w and the vector v of each user are the exact minimum, all other parameters held fixed, of
 
-        Users that the model has a vector for are solved again, from their history and the new rows. Afterwards all
-        of them can be asked for in every method. All other parameters keep their bits. A user's vector depends
-        neither on the order of rows, to rounding, nor on who else is folded in.
+            sum_r omega_r [loss(y_r, score_r) + 1/2 (l2_linear w**2 + l2_factors |v|**2)] + rho/2 (w - w_mean)**2
+
+        over the user's rows r: loss, weights and L2 of the training objective, and a normal prior on w from the trained
+        users' linear weights (their mean, and noise by variance: rho is 1, for a regressor the mean squared training
+        error, divided by their variance). L2 by row leaves w almost free where there are few rows; in training it is
+        the early end that holds such weights back. With `negatives`, every item that the user has not met joins with
+        the weight that sampling expects, as in `explain`; the work for a user then grows with the number of items.
+
+        Users that the model has a vector for are solved again, from their history and the new rows; rows given twice
+        count twice. Afterwards all of them can be asked for in every method. All other parameters keep their bits. A
+        user's vector depends neither on who else is folded in nor, but for rounding, on the order of the rows. A row
+        of weight 0, or with `negatives` a dislike, is seen and not learned from; of a user without others, w and v
+        are zero.
 
         Parameters
         ----------
