@@ -182,9 +182,10 @@ def test_a_list_for_each_row_of_a_table(likes):
 
 def test_unknown_items_of_a_whitelist_are_counted(likes):
     known = likes.encoder_.items_.ids[:3]
-    with pytest.warns(UserWarning, match="1 of 4 ids in items= are not known to the model"):
+    with pytest.warns(UserWarning, match="1 of 4 ids in items= are not known to the model") as warned:
         top = likes.recommend(n=2, items=[1, *known], exclude_seen=False)
     assert set(top.item_ids.ravel().tolist()) <= set(known.tolist())
+    assert warned[0].filename == __file__  # where the caller wrote it
     with pytest.raises(UnknownIdError, match="unknown item ids: 1, 2 "):
         likes.recommend(items=[1, 2])
 

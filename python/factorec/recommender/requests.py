@@ -212,7 +212,7 @@ def _candidates(rec: Recommender, items: Any, cold_items: Any) -> NDArray[np.boo
             f"{(~usable).sum():,} of {len(ids):,} ids in items= are not known to the model and cannot be recommended"
             + (f"; {hint}" if cold else ""),
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     listed = np.zeros(len(candidates), dtype=bool)
     listed[positions[usable]] = True
