@@ -113,6 +113,29 @@ def test_pieces_in_any_number(database):
     ]
 
 
+def test_lists_of_one_user_in_several_contexts(database):
+    columns = {"user_id": [1, 1], "hour": [8, 20], "rank": [1, 1], "item_id": [5, 6]}
+    for _ in range(2):
+        write_table(columns, database.uri)
+    assert database.query("SELECT hour, item_id FROM recommendations ORDER BY hour") == [(8, 5), (20, 6)]
+
+
+@pytest.mark.parametrize("again", ["recommendations", "RECOMMENDATIONS"])
+def test_names_in_sqlite_have_no_case(sqlite, again):
+    write_table(lists(), sqlite.uri)
+    write_table(lists(3), sqlite.uri, table=again)
+    assert sqlite.query("SELECT count(*) FROM recommendations") == [(3,)]
+
+
+def test_append_of_the_same_time_takes_the_place(database):
+    """So that a job may repeat what it may have written."""
+    now = datetime(2025, 1, 31, 9, 0, 0, 5, tzinfo=UTC)
+    for n_rows, time in ((6, now), (9, now + timedelta(days=1)), (3, now)):
+        write_table(lists(n_rows), database.uri, mode="append", time=time)
+    counts = 'SELECT count(*) FROM recommendations GROUP BY "time" ORDER BY "time"'
+    assert database.query(counts) == [(3,), (9,)]
+
+
 def test_no_rows(database):
     write_table(lists(), database.uri)
     write_table({name: values[:0] for name, values in lists().items()}, database.uri)
@@ -241,6 +264,7 @@ def test_bad_columns(database, columns, message):
         ({"table": ""}, "table must be text"),
         ({"table": "a\0b"}, "table must be text"),
         ({"model": None}, "model must be text"),
+        ({"time": datetime(2025, 1, 1)}, "time must be a datetime with a time zone"),
         ({"mode": "upsert"}, "mode must be 'replace' or 'append', got 'upsert'"),
     ],
 )
@@ -367,8 +391,9 @@ def start_writing(database, mode):
     return process
 
 
-@pytest.mark.parametrize("mode", ["replace", "append"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("mode", "how"), [("replace", signal.SIGKILL), ("append", signal.SIGKILL), ("replace", signal.SIGINT)]
+)
 def test_killed_writer_leaves_the_old_rows(database, mode, how):
     """And what it left behind is gone after the next writing."""
     write_table(lists(), database.uri, mode="append", model="old")

@@ -174,7 +174,7 @@ def open_sink(
     PRECISION, ``model`` is TEXT, and ``time`` is when the writing began, the same in all its rows: TIMESTAMP WITH
     TIME ZONE, or in SQLite text such as ``2025-01-31T09:00:00.000000Z``. Columns other than ``title`` are NOT NULL.
     A table that is made has the primary key (user, ``rank``) in mode "replace" and (user, ``model``, ``time``,
-    ``rank``) in mode "append"; the user is the first column.
+    ``rank``) in mode "append"; what stands before ``rank`` is the user, and after it the context of a list, if any.
 
     Examples
     --------

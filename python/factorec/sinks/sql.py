@@ -113,12 +113,11 @@ class SqlWriter:
         self._schema = pa.schema(fields)
         columns = [Column(field.name, self._sql_type(field.type)) for field in fields]
         columns += [Column("model", "TEXT"), Column("time", self._database.time_type)]
-        key = [names[0]]
-        if self._options.mode == "append":
-            key += ["model", "time"]
-        if "rank" in names[1:]:
-            key.append("rank")
-        self._database.begin(columns, key if "rank" in key else [])
+        key = []
+        if "rank" in names[1:]:  # before it stand the user and, if lists were asked for in it, the context
+            written = ["model", "time"] if self._options.mode == "append" else []
+            key = [*names[: names.index("rank")], *written, "rank"]
+        self._database.begin(columns, key)
 
     def _ingest(self, table: Any) -> None:
         if table is None:

@@ -78,8 +78,8 @@ class SqliteDatabase:
             self._execute(f"ALTER TABLE {staging} RENAME TO {target}")
         elif self._options.mode == "replace":
             # What hangs on the table falls with it and is made again.
-            query = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql NOT NULL"
-            again = [sql for (sql,) in self._query(query, self._options.table)]
+            query = "SELECT sql FROM sqlite_master WHERE tbl_name = ? COLLATE NOCASE AND type <> 'table'"
+            again = [sql for (sql,) in self._query(query, self._options.table) if sql]
             self._execute(f"DROP TABLE {target}")
             self._execute(f"ALTER TABLE {staging} RENAME TO {target}")
         else:
@@ -103,7 +103,7 @@ class SqliteDatabase:
 
     def _check(self) -> bool:
         """Whether the table is there; one that is not ours is refused."""
-        kinds = self._query("SELECT type FROM sqlite_master WHERE name = ?", self._options.table)
+        kinds = self._query("SELECT type FROM sqlite_master WHERE name = ? COLLATE NOCASE", self._options.table)
         if not kinds:
             return False
         if kinds[0][0] != "table":
