@@ -81,7 +81,7 @@ def missing_in(values: nw.Series[Any] | npt.NDArray[Any]) -> npt.NDArray[np.bool
         return np.asarray(np.isnan(values))
     if values.dtype.kind in "mM":
         return np.asarray(np.isnat(values))
-    if values.dtype.kind == "O":
+    if values.dtype.kind in "OT":
         return np.fromiter(map(is_missing, values), np.bool_, len(values))
     return np.zeros(len(values), dtype=bool)
 
@@ -114,6 +114,8 @@ def read_numbers(table: Any, name: Any) -> npt.NDArray[np.float64]:
                 numbers[row] = values[row]
             except (TypeError, ValueError):
                 raise _refused(name, values[row], row, "not a number") from None
+            except OverflowError:
+                raise _refused(name, values[row], row, "beyond the range of float64") from None
     else:
         numbers[present] = values[present]
     wrong = np.isinf(numbers)

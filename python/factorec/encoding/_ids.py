@@ -85,7 +85,10 @@ def _from_series(values: nw.Series[Any]) -> Ids:
         raise _Fault(MISSING, int(np.argmax(values.is_null().to_numpy())))
     if isinstance(dtype, nw.Categorical | nw.Enum) and pa is not None:
         arrow = values.to_arrow()
-        return _from_arrow(arrow.cast(arrow.type.value_type))
+        try:
+            return _from_arrow(arrow.cast(arrow.type.value_type))
+        except pa.ArrowException:  # categories that are neither integers nor strings: intervals, say
+            raise _Fault(f"holds categories of type {arrow.type.value_type}") from None
     if isinstance(dtype, nw.String) and pa is not None:
         return _from_arrow(values.to_arrow())
     if dtype.is_numeric() or isinstance(dtype, nw.String | nw.Object | nw.Categorical | nw.Enum):

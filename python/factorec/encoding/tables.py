@@ -57,7 +57,12 @@ def n_rows(table: Any) -> int:
 def check_lengths(table: Any, names: Iterable[Any]) -> None:
     """Raise `DataError` if columns of a table are of different lengths, as only those of a mapping can be."""
     if isinstance(table, Mapping):
-        lengths = {name: len(table[name]) for name in names if name in table}
+        lengths = {}
+        for name in names:
+            if name in table:
+                if not hasattr(table[name], "__len__"):
+                    raise DataError(f"column {name!r} must be an array or a list, got {table[name]!r}")
+                lengths[name] = len(table[name])
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name!r} {length}" for name, length in lengths.items())
             raise DataError(f"the columns of a table must have equal length, got {counts}")
@@ -99,14 +104,26 @@ def series(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
     if isinstance(table, np.ndarray):
         return table[name] if table.dtype.names else table[:, name]
     if not isinstance(table, Mapping):
-        return _frame(table).get_column(name)
+        return _plain(_frame(table).get_column(name))
     values = nw.from_native(table[name], series_only=True, pass_through=True)
     if isinstance(values, nw.Series):
-        return values
-    array = to_array(table[name])
+        return _plain(values)
+    try:
+        array = to_array(table[name])
+    except ValueError:  # lists of different lengths among other values
+        array = objects(table[name])
     if array.ndim != 1:
         raise DataError(f"column {name!r} must have one dimension, got shape {array.shape}")
     return array
+
+
+def _plain(values: nw.Series[Any]) -> nw.Series[Any]:
+    """Turn pyarrow's views of strings, which its filters do not take and polars hands over, into large strings."""
+    if values.implementation.is_pyarrow():
+        native = values.to_native()
+        if str(native.type) == "string_view":
+            return nw.from_native(native.cast("large_string"), series_only=True)
+    return values
 
 
 def cells(table: Any, name: Any) -> nw.Series[Any] | npt.NDArray[Any]:
@@ -135,11 +152,19 @@ def objects(values: Iterable[Any]) -> npt.NDArray[np.object_]:
 
 def to_array(values: Any) -> npt.NDArray[Any]:
     """Convert a series, a list or an array to a numpy array."""
+    if isinstance(values, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(values)
+        return (
+            objects(None if m else v for m, v in zip(masked, values.data.tolist(), strict=True))
+            if masked.any()
+            else values.data
+        )
     if isinstance(values, np.ndarray):
         return values
     listed = values
     if isinstance(values, nw.Series):
-        if not isinstance(values.dtype, nw.String | nw.Categorical | nw.Enum):
+        # numpy has no integers of 128 bits
+        if not isinstance(values.dtype, nw.String | nw.Categorical | nw.Enum | nw.Int128 | nw.UInt128):
             return np.asarray(values.to_numpy())
         listed = values.to_list()
     array = np.asarray(listed)

@@ -41,9 +41,11 @@ def fit(
     """Fit `rec`; its attributes change only when all is done."""
     columns = check_columns(rec)
     check_settings(rec.estimator)
+    if not isinstance(eval_set, Mapping):
+        raise DataError(f"eval_set must be a dict of tables by name, got {type(eval_set).__name__}")
     rows = read_interactions(table, columns, "table")
-    if rec.time is not None:
-        read_times(table, rec.time, "table")
+    if rec.time is not None and len(read_times(table, rec.time, "table")) != len(rows):
+        raise DataError(f"table: column {rec.time!r} and the others differ in length")
     if users is not None:
         read_column(users, rec.user, "users")
     encoder, encoded = _encode_training_rows(rec, table, rows, users, items)
@@ -81,13 +83,16 @@ def fit(
     estimator.fit(data, **options)
     trained.learned[np.flatnonzero(learned)[~held]] = estimator._objective_weights(data, split="X_val" not in options)
 
-    rec.estimator_ = estimator
-    rec.encoder_ = encoder
-    rec.interactions_ = history_of(parts, encoder)
-    rec.popularity_ = _popularity(rec, trained, learned, len(encoder.items_))
-    rec.titles_ = titles
-    rec.backend_ = table_kind(table)
-    rec.__dict__.pop("_cached_ranker", None)
+    changed = {
+        "estimator_": estimator,
+        "encoder_": encoder,
+        "interactions_": history_of(parts, encoder),
+        "popularity_": _popularity(rec, trained, learned, len(encoder.items_)),
+        "titles_": titles,
+        "backend_": table_kind(table),
+        "_cached_ranker": None,
+    }
+    rec.__dict__.update(changed)  # one step: an interrupt comes before or after it
 
 
 def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
@@ -123,12 +128,15 @@ def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
     popularity[: len(rec.popularity_)] += rec.popularity_
     titles = more_titles(rec.titles_, items, rec.item, rec.title, encoder.items_)
 
-    rec.estimator_ = estimator
-    rec.encoder_ = encoder
-    rec.interactions_ = history_of([part], encoder, rec.interactions_)
-    rec.popularity_ = popularity
-    rec.titles_ = titles
-    rec.__dict__.pop("_cached_ranker", None)
+    changed = {
+        "estimator_": estimator,
+        "encoder_": encoder,
+        "interactions_": history_of([part], encoder, rec.interactions_),
+        "popularity_": popularity,
+        "titles_": titles,
+        "_cached_ranker": None,
+    }
+    rec.__dict__.update(changed)  # one step: an interrupt comes before or after it
 
 
 def encode_rows(rec: Recommender, table: Any) -> csr_matrix:
@@ -156,6 +164,8 @@ def check_columns(rec: Recommender) -> Columns:
     m = rec.negatives
     if isinstance(m, bool) or not isinstance(m, numbers.Integral) or m < 0:
         raise DataError(f"negatives must be an integer of at least 0, got {m!r}")
+    if m >= 2**31:
+        raise DataError(f"negatives must be less than 2**31 (8 is a good number), got {m}")
     threshold = rec.like_threshold
     if threshold is not None and (
         isinstance(threshold, bool) or not isinstance(threshold, numbers.Real) or not np.isfinite(threshold)

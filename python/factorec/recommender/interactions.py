@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ..encoding import Vocabulary
-from ..encoding.tables import column, column_names, n_rows
+from ..encoding._ids import is_missing
+from ..encoding.tables import check_lengths, column, column_names, n_rows
 from ..errors import DataError, UnknownIdError
 
 __all__ = [
@@ -63,6 +64,10 @@ class Interactions:
 def read_interactions(table: Any, columns: Columns, name: str) -> Interactions:
     """Read a table; `name` is what error messages call it."""
     target = weight = label = None
+    try:
+        check_lengths(table, [columns.user, columns.item, columns.target, columns.weight])
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
     if columns.target is not None:
         values = _numbers(table, columns.target, name)
         target = values.astype(np.float32)
@@ -89,7 +94,10 @@ def read_times(table: Any, name: Any, table_name: str) -> NDArray[Any]:
     """A column of numbers or dates, as numbers that can be compared; none missing."""
     values = read_column(table, name, table_name)
     if values.dtype == object and all(value is None or isinstance(value, date) for value in values):
-        values = np.array(list(map(_to_utc, values)), dtype="datetime64[us]")
+        try:
+            values = np.array(list(map(_to_utc, values)), dtype="datetime64[us]")
+        except OverflowError:
+            raise DataError(f"{table_name}: column {name!r} holds a time before the year 1 or after 9999") from None
     if values.dtype.kind not in "iufM":
         raise DataError(f"{table_name}: column {name!r} must hold numbers or dates, got {values.dtype}")
     missing = np.isnat(values) if values.dtype.kind == "M" else ~np.isfinite(values)
@@ -133,10 +141,16 @@ def _labels(values: NDArray[np.float64], columns: Columns, name: str) -> NDArray
 
 def _numbers(table: Any, name: Any, table_name: str) -> NDArray[np.float64]:
     values = read_column(table, name, table_name)
+    if values.dtype.kind in "mMcV":  # numpy would make numbers of dates, too
+        raise DataError(f"{table_name}: column {name!r} must hold numbers, got {values.dtype}")
     try:
+        if values.dtype.kind == "O":
+            values = np.array([np.nan if is_missing(value) else value for value in values], dtype=object)
         numbers = values.astype(np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{table_name}: column {name!r} must hold numbers") from None
+    except OverflowError:
+        raise DataError(f"{table_name}: column {name!r} holds integers beyond the range of float32") from None
     _refuse(~np.isfinite(numbers), numbers, name, table_name, "drop such rows or fill in a number")
     large = np.abs(numbers) > np.finfo(np.float32).max
     _refuse(large, numbers, name, table_name, "that is beyond the range of float32")

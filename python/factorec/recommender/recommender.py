@@ -150,7 +150,7 @@ class Recommender(FoldIn, Lists, Scores):
         DivergenceError
             If training does not converge.
         """
-        fitting.fit(self, table, items, users, validation, eval_set or {}, on_epoch)
+        fitting.fit(self, table, items, users, validation, {} if eval_set is None else eval_set, on_epoch)
         return self
 
     def partial_fit(self, table: Any, *, users: Any = None, items: Any = None) -> Self:

@@ -156,6 +156,8 @@ class ItemIndex:
         if matrix.shape[1] != self.n_factors:
             raise DataError(f"queries has {matrix.shape[1]} columns, the items have {self.n_factors} factors")
         n = as_positive(n, "n")
+        if n >= 2**31:
+            raise DataError(f"n must be less than 2**31, got {n}; there are {self.n_items} items")
         n_queries = len(matrix)
         rows = None if exclude is None else as_rows(exclude, "exclude", (n_queries, self.n_items))
         mask = allowed_items(items, exclude_items, self.n_items)

@@ -49,6 +49,16 @@ class RowsById(Field):
         return Learnt(texts=self.names)
 
 
+def _check_sparse(rows: Any, name: str) -> None:
+    if rows.dtype.kind not in "iufb":
+        raise DataError(f"field {name!r}: rows must hold numbers, got {rows.dtype}")
+    if hasattr(rows, "check_format"):
+        try:
+            rows.check_format(full_check=True)  # scipy trusts positions when it converts
+        except ValueError as error:
+            raise DataError(f"field {name!r}: the sparse rows are not valid: {error}") from None
+
+
 def as_rows(result: Any, at: npt.NDArray[np.int64] | None, name: str) -> csr_matrix:
     """Return what a transformer made as finite float32 rows without stored zeros; `at` says which rows of a table."""
     if not issparse(result):
@@ -63,6 +73,8 @@ def as_rows(result: Any, at: npt.NDArray[np.int64] | None, name: str) -> csr_mat
             result = result.astype(np.float64)
         except (TypeError, ValueError):
             raise DataError(f"field {name!r}: rows must hold numbers") from None
+    else:
+        _check_sparse(result, name)
     with np.errstate(over="ignore"):
         rows = csr_matrix(result, dtype=np.float32, copy=True)
     if at is not None and rows.shape[0] != len(at):
