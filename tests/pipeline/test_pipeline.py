@@ -379,6 +379,13 @@ def test_command(folder):
         (('"sqlite:///lists.db"', '"lists.csv"'), r"sink: mode = 'append' and schema are for databases"),
         (('"sqlite:///lists.db"', '"postgresql://u:sec/ret@h/d"'), r"sink\.target: cannot read the postgresql:// URI"),
         (('target = "sqlite:///lists.db"', 'target_env = "NOT_SET"'), r"environment variable NOT_SET is not set"),
+        (('"sqlite:///lists.db"', '"sqlite:///none/lists.db"'), r"sink\.target: .*no such folder"),
+        (('"model.factorec"', '"none/model.factorec"'), r"model: there is no folder .*none"),
+        (
+            ("[recommend]", "[recommend]\ncontext = {hour = 3}"),
+            r"recommend\.context: is given, but there are no fields",
+        ),
+        (("[recommend]", '[[fields.context]]\ncolumn = "hour"\n[recommend]'), r"recommend\.context: is missing"),
         (("[data]", "[data"), "not TOML"),
     ],
 )
@@ -398,6 +405,19 @@ def test_all_faults_are_named_at_once(folder):
         load_config(path)
     assert "n_factor:" in str(caught.value)
     assert "recommend.n: must be at least 1" in str(caught.value)
+
+
+def test_example_in_the_docs_has_every_key():
+    from factorec.pipeline import config as keys
+
+    path = Path(__file__).parents[2] / "docs" / "pipeline.toml"
+    assert load_config(path).recommend["n"] == 100
+    text = path.read_text()
+    sections = {"data": keys._DATA, "columns": keys._COLUMNS, "recommender": keys._RECOMMENDER, "gate": keys._GATE}
+    sections |= {"recommend": keys._RECOMMEND, "sink": keys._SINK}
+    for section, known in sections.items():
+        part = re.split(r"\n\[", text.split(f"\n[{section}]")[1])[0]
+        assert {name for name in known if not re.search(rf"\b{name} = ", part)} == set()
 
 
 def test_target_from_the_environment(folder, monkeypatch):

@@ -173,7 +173,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     Parameters
     ----------
     path : path-like
-        A TOML file; see the documentation of `factorec.pipeline`. Paths in it are relative to its folder.
+        A TOML file; ``docs/pipeline.toml`` has all keys. Paths in it are relative to its folder.
 
     Returns
     -------
@@ -212,6 +212,12 @@ def load_config(path: str | os.PathLike[str]) -> Config:
     target = _target(reader, sink)
     recommender = _recommender(reader, top)
     checked = None if gate is None else _gate(reader, gate, recommender)
+    _folder(reader, "model", top["model"])
+    if recommender is not None and isinstance(recommender.fields, dict) and recommender.fields.get("context"):
+        if recommend["context"] is None:
+            reader.fault("recommend.context", "is missing, the model has context fields; {} ranks without any")
+    elif recommend["context"] is not None and recommender is not None and recommender.fields != "auto":
+        reader.fault("recommend.context", "is given, but there are no fields.context")
     if recommender is not None and not reader.faults:
         try:
             check_settings(recommender.estimator)
@@ -311,6 +317,12 @@ def _gate(reader: Reader, raw: dict[str, Any], rec: Recommender | None) -> Gate 
     return Gate(raw["test"], splitter, raw["refit"], raw["n"], minima, maxima)
 
 
+def _folder(reader: Reader, path: str, target: Path | None) -> None:
+    """What is to be written must have a folder before the work begins."""
+    if target is not None and not target.parent.is_dir():
+        reader.fault(path, f"there is no folder {target.parent}")
+
+
 def _target(reader: Reader, sink: dict[str, Any]) -> str:
     """Take the target out of the options; errors never show it, since it may hold a password."""
     target, variable = sink.pop("target"), sink.pop("target_env")
@@ -338,4 +350,5 @@ def _target(reader: Reader, sink: dict[str, Any]) -> str:
         reader.fault(path, f"the ending must be one of {', '.join(SUFFIXES)}, or it must be the URI of a database")
     elif sink["mode"] == "append" or sink["schema"] is not None:
         reader.fault("sink", "mode = 'append' and schema are for databases")
+    _folder(reader, path, reader.folder / target)
     return str(reader.folder / target)

@@ -265,6 +265,8 @@ class _Job:
             exclude=exclude,
             **options,
         )
+        for name in ("_rows", "_parts"):  # tables that only training needed
+            self.__dict__.pop(name, None)
         lines = 0
         with open_sink(config.target, **config.sink, time=moment) as sink:
             for batch in request.batches(batch_size):
