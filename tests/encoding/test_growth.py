@@ -107,3 +107,5 @@ def test_new_rows_follow_the_rules_of_the_encoder(encoder):
     assert len(encoder.set_params(duplicates="last").extend(users=twice)[0].users_) == 4
     with pytest.raises(DataError, match=r"users: 1 ids of 'user_id' .*have no row here: 9"):
         encoder.set_params(uncatalogued="raise").extend(user_ids=[9], users=USERS)
+    with pytest.raises(DataError, match="new ids of 'user_id' have no features, since users= is not given"):
+        encoder.extend(user_ids=[9])

@@ -118,6 +118,7 @@ def test_what_is_unexpected_is_refused(state, change, message):
 def test_declarations_in_json():
     fields = {"user": ["gender", 3, Numeric("age")], "item": [MultiLabel("tags", separator="|", min_count=2)]}
     assert repr(fields_from_json(json.loads(json.dumps(fields_to_json(fields))))) == repr(fields)
+    assert json.dumps(fields_to_json({"user": [Numeric("age", bins=np.int64(4))]})).count("4") == 1
     assert fields_from_json(fields_to_json("auto")) == "auto"
     assert fields_from_json(fields_to_json(None)) is None
     given = fields_to_json({"item": [Precomputed(rows=np.eye(2), ids=[1, 2], name="v")]})

@@ -100,7 +100,8 @@ def distinct_rows(rows: csr_matrix) -> tuple[npt.NDArray[np.int64], npt.NDArray[
         keys = np.concatenate(
             [rows.indices[entries].astype(np.int32), rows.data[entries].astype(np.float32).view(np.int32)], axis=1
         )
-        packed = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.shape[1] * 4))).ravel()
+        as_one = np.int64 if length == 1 else np.dtype((np.void, keys.shape[1] * 4))
+        packed = np.ascontiguousarray(keys).view(as_one).ravel()
         _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
         representative[members] = members[first][codes]
     first, which = np.unique(representative, return_inverse=True)

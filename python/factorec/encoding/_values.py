@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -20,6 +21,7 @@ except ImportError:
 __all__ = ["frame_of", "values_of"]
 
 WHOLE = np.dtype(np.int64)
+NUMBERS = (int, float, np.number, decimal.Decimal)
 
 
 def values_of(table: Any, name: Any) -> npt.NDArray[Any]:
@@ -82,7 +84,7 @@ def _inferred(values: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]) -
         wanted = "?" if not missing.any() else "f8"
     elif kinds and all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds):
         wanted = "i8" if not missing.any() else "f8"
-    elif kinds and all(issubclass(kind, int | float | np.number) and kind is not bool for kind in kinds):
+    elif kinds and all(issubclass(kind, NUMBERS) and kind is not bool for kind in kinds):
         wanted = "f8"
     elif kinds and all(issubclass(kind, datetime.date | np.datetime64) for kind in kinds):
         wanted = "M8[us]"

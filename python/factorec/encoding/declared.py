@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import DataError
 from .fields import Categorical, Declaration, MultiLabel, Numeric, Precomputed
 
@@ -116,7 +118,10 @@ def fields_from_json(fields: Any) -> Any:
 def _entry_to_json(entry: Any) -> Any:
     if not isinstance(entry, Declaration):
         return entry
-    parameters = entry.get_params(deep=False)
+    parameters = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in entry.get_params(False).items()
+    }
     if isinstance(entry, Precomputed):  # nothing executable, and the rows stand with the entities
         if entry.transformer is not None and not isinstance(entry.transformer, str):
             parameters["transformer"] = type(entry.transformer).__name__

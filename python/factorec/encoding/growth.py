@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, vstack
 
+from ..errors import DataError
 from ._sparse import empty_rows
 from .catalogue import read_catalogue, refuse_uncatalogued, side_rows
 from .contexts import find_entities
-from .fields import IdField
+from .fields import IdField, RowsById
 from .layout import Context, Layout, Side
 from .vocabulary import Vocabulary
 
@@ -54,6 +55,10 @@ def _extended_side(side: Side, name: str, ids: Any, table: Any, duplicates: str,
     added = Vocabulary(entities.ids[len(side.entities) :], name=entities.name)
     if catalogue is not None:
         refuse_uncatalogued(catalogue, added, uncatalogued)
+    elif uncatalogued == "raise" and len(added) and not all(isinstance(field, RowsById) for field in side.fields):
+        raise DataError(
+            f"new ids of {added.name!r} have no features, since {name}s= is not given; give their rows there"
+        )
     more = side_rows(side.fields, catalogue, added) if side.fields else empty_rows(len(added), 0)
     if not side.fields:
         entities = wanted  # the same object: every entity has its column
