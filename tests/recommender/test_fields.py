@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import factorec as fr
 from factorec.errors import DataError, UnknownIdError
 
 from .conftest import MODELS
@@ -247,3 +248,26 @@ def test_rows_of_weight_0_bring_no_category_and_no_id(rich):
         assert np.array_equal(rec.estimator_.factors_, fit(name, rich).estimator_.factors_)
         assert not rec.encoder_.is_trained("item")[rec.encoder_.items_.index([9001])]
         assert 9001 not in rec.recommend([odd["user_id"]], n=60, context={}, cold_items=True).item_ids
+
+
+def test_duplicates_and_ids_without_a_row_follow_the_rule_that_is_asked_for(rich, tmp_path):
+    table, users, items = rich
+    once = {name: list(values) for name, values in items.items()}
+    more = {"item_id": 9000, "genres": ["a", "b"], "year": 1999, "title": "Other"}
+    twice = {name: [*values, more[name]] for name, values in once.items()}
+    same = make("likes").fit(table, users=users, items=once).recommend(n=9, context={}, cold_items=True)
+    first = make("likes", duplicates="first").fit(table, users=users, items=twice)
+    assert np.array_equal(first.recommend(n=9, context={}, cold_items=True).scores, same.scores)
+    last = make("likes", duplicates="last").fit(table, users=users, items=twice)
+    place = last.encoder_.items_.index([9000])[0]
+    assert (first.titles_[place], last.titles_[place]) == ("Film 9000", "Other")
+    row = {"user_id": [users["user_id"][0]], "item_id": [9000], "hour": ["noon"], "heat": [20]}
+    assert first.decision_function(row) != last.decision_function(row)
+    with pytest.raises(DataError, match=r"items: id 9000 .* 'first' or 'last'"):
+        make("likes").fit(table, users=users, items=twice)
+    with pytest.raises(DataError, match="users: 3 ids of 'user_id' in the training rows have no row here"):
+        make("likes", uncatalogued="raise").fit(table, users=users, items=items)
+    with pytest.raises(DataError, match="duplicates must be one of 'raise', 'first', 'last', got 'all'"):
+        make("likes", duplicates="all").fit(table, users=users, items=items)
+    last.save(tmp_path / "m")
+    assert fr.load(tmp_path / "m").encoder_.duplicates == "last"

@@ -15,14 +15,15 @@ from .interactions import read_column
 __all__ = ["more_titles", "read_titles", "table_kind"]
 
 
-def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray[np.object_] | None:
+def read_titles(table: Any, item: Any, title: Any, items: Vocabulary, duplicates: str) -> NDArray[np.object_] | None:
     """Titles by item position; an item without one has its id as title. None if `title` is None."""
     position = items.index(read_column(table, item, "items"))
     known = position >= 0
     counts = np.bincount(position[known], minlength=len(items))
-    if (counts > 1).any():
+    if duplicates == "raise" and (counts > 1).any():
         twice = items.ids[int(np.argmax(counts > 1)) :].tolist()[0]
-        raise DataError(f"items: id {twice!r} stands in more than one row; give one row per item")
+        hint = "give one row per item, or duplicates='first' or 'last'"
+        raise DataError(f"items: id {twice!r} stands in more than one row; {hint}")
     if title is None:
         return None
     try:
@@ -30,19 +31,20 @@ def read_titles(table: Any, item: Any, title: Any, items: Vocabulary) -> NDArray
     except DataError as error:
         raise DataError(f"{error}; title= names the column with titles, title=None takes none") from None
     titles = items.ids.astype(str).astype(object)
-    for place, text in zip(position[known].tolist(), texts[known].tolist(), strict=True):
+    rows = list(zip(position[known].tolist(), texts[known].tolist(), strict=True))
+    for place, text in reversed(rows) if duplicates == "first" else rows:  # of several the one written last stays
         if not _is_missing(text):
             titles[place] = str(text)
     return titles
 
 
 def more_titles(
-    titles: NDArray[np.object_] | None, table: Any, item: Any, title: Any, items: Vocabulary
+    titles: NDArray[np.object_] | None, table: Any, item: Any, title: Any, items: Vocabulary, duplicates: str
 ) -> NDArray[np.object_] | None:
     """The titles, and those of the items that are new; of what has no row in `table` the id."""
     if titles is None or len(titles) == len(items):
         return titles
-    more = items.ids.astype(str).astype(object) if table is None else read_titles(table, item, title, items)
+    more = items.ids.astype(str).astype(object) if table is None else read_titles(table, item, title, items, duplicates)
     if more is None:
         return None
     return np.concatenate([titles, more[len(titles) :]])

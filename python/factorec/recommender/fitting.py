@@ -53,7 +53,7 @@ def fit(
     learned = trained.learnable(rec)
     if not learned.any():
         raise DataError("table: there is no row to learn from: " + _nothing_learnable(rec))
-    titles = None if items is None else read_titles(items, rec.item, rec.title, encoder.items_)
+    titles = None if items is None else read_titles(items, rec.item, rec.title, encoder.items_, rec.duplicates)
 
     parts = [trained]
     held_out = None
@@ -126,7 +126,7 @@ def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
     n_items = len(encoder.items_)
     popularity = _popularity(rec, part, learned, n_items)
     popularity[: len(rec.popularity_)] += rec.popularity_
-    titles = more_titles(rec.titles_, items, rec.item, rec.title, encoder.items_)
+    titles = more_titles(rec.titles_, items, rec.item, rec.title, encoder.items_, rec.duplicates)
 
     changed = {
         "estimator_": estimator,
@@ -166,6 +166,9 @@ def check_columns(rec: Recommender) -> Columns:
         raise DataError(f"negatives must be an integer of at least 0, got {m!r}")
     if m >= 2**31:
         raise DataError(f"negatives must be less than 2**31 (8 is a good number), got {m}")
+    for name, allowed in (("duplicates", ("raise", "first", "last")), ("uncatalogued", ("ignore", "raise"))):
+        if getattr(rec, name) not in allowed:
+            raise DataError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(rec, name)!r}")
     threshold = rec.like_threshold
     if threshold is not None and (
         isinstance(threshold, bool) or not isinstance(threshold, numbers.Real) or not np.isfinite(threshold)
@@ -186,7 +189,7 @@ def check_columns(rec: Recommender) -> Columns:
 def _encode_training_rows(
     rec: Recommender, table: Any, rows: Interactions, users: Any, items: Any
 ) -> tuple[Encoder, EncodedTable]:
-    encoder = Encoder(rec.user, rec.item, fields=rec.fields)
+    encoder = Encoder(rec.user, rec.item, fields=rec.fields, duplicates=rec.duplicates, uncatalogued=rec.uncatalogued)
     try:
         if rows.weight is None or rows.weight.all():
             return encoder, encoder.fit_encode(table, users=users, items=items)

@@ -201,4 +201,4 @@ def _objective_weights(rec: Any, rows: Interactions) -> NDArray[np.float32]:
 def _titles(rec: Any, encoder: Encoder, items: Any) -> NDArray[np.object_] | None:
     """The titles, with those of new items; a catalogue of features alone need not have any."""
     named = items is not None and names_columns(items, (rec.title,))
-    return more_titles(rec.titles_, items if named else None, rec.item, rec.title, encoder.items_)
+    return more_titles(rec.titles_, items if named else None, rec.item, rec.title, encoder.items_, rec.duplicates)

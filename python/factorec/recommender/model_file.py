@@ -28,6 +28,7 @@ __all__ = ["load", "save"]
 
 _ESTIMATORS: dict[str, type[BaseFM]] = {"FMClassifier": FMClassifier, "FMRegressor": FMRegressor}
 _SCALARS = ("bias_accumulator", "n_epochs", "seed", "target_mean", "target_scale")
+_LATER = {"duplicates", "uncatalogued"}  # parameters that the first files do not have; they had the defaults
 _FEATURES = ("n_features",)
 
 _SCHEMA = {
@@ -154,6 +155,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
 
     # Files of version 0.1 know no fields: without metadata of its own an encoder has ids alone.
     encoder = Encoder.from_state(rec.user, rec.item, rec.fields, metadata.get("encoder", {}), tensors)
+    encoder.set_params(duplicates=rec.duplicates, uncatalogued=rec.uncatalogued)
     n_features, n_users, n_items = len(tensors["linear"]), len(encoder.users_), len(encoder.items_)
     ranges = {field: list(span) for field, span in encoder.field_ranges_.items()}
     if metadata["field_ranges"] != ranges or encoder.n_features_ != n_features:
@@ -243,8 +245,9 @@ def _construct(kind: type[Any], parameters: Any, **more: Any) -> Any:
         name: fields_from_json(value) if name == "fields" else _from_json(value) for name, value in parameters.items()
     }
     expected = set(kind._get_param_names()) - set(more)
-    if set(values) != expected:
-        odd = ", ".join(sorted(set(values) ^ expected))[:200]
+    odd_names = set(values) ^ expected
+    if odd_names - (expected & _LATER):
+        odd = ", ".join(sorted(odd_names))[:200]
         raise FormatError(f"parameters of {kind.__name__} that are unknown or missing: {odd}")
     return kind(**values, **more)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -51,6 +51,11 @@ class Recommender(FoldIn, Lists, Scores):
         `Categorical`, `MultiLabel`, `Numeric`, `Precomputed` or names of columns. Those of users and items read
         the tables `users` and `items` given to `fit`, those of the context the interactions. ``"auto"`` takes all
         columns that look useful and prints which.
+    duplicates : {"raise", "first", "last"}
+        An id in more than one row of `users` or `items` is an error, or the first or last row counts.
+    uncatalogued : {"ignore", "raise"}
+        An id of the interactions without a row in a catalogue whose fields are used has no features beside its own,
+        or is an error.
 
     Attributes
     ----------
@@ -100,6 +105,8 @@ class Recommender(FoldIn, Lists, Scores):
         like_threshold: float | None = None,
         negatives: int = 0,
         fields: Any = None,
+        duplicates: Literal["raise", "first", "last"] = "raise",
+        uncatalogued: Literal["ignore", "raise"] = "ignore",
     ) -> None:
         self.estimator = estimator
         self.user = user
@@ -111,6 +118,8 @@ class Recommender(FoldIn, Lists, Scores):
         self.like_threshold = like_threshold
         self.negatives = negatives
         self.fields = fields
+        self.duplicates = duplicates
+        self.uncatalogued = uncatalogued
 
     def fit(
         self,
