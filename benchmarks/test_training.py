@@ -6,11 +6,13 @@ import time
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import machine
 import peers
 from factorec.datasets import load_movielens
-from factorec.fm import FMClassifier, TrainingSet
+from factorec.encoding import Encoder, MultiLabel, Numeric
+from factorec.fm import Block, FMClassifier, TrainingSet
 
 EPOCH = "one epoch, ua.base, 64 factors, logistic"
 SHORT, LONG = 2, 22
@@ -38,16 +40,16 @@ def _positions(train, test):
     return (index, np.where(ids[at] == np.asarray(test), at, -1)), len(ids)
 
 
-def per_epoch(train):
+def per_epoch(train, short=SHORT, long=LONG):
     """Seconds of one epoch: the set-up that every run pays once is in both times and drops out."""
 
     def measure():
         times = []
-        for n_epochs in (SHORT, LONG):
+        for n_epochs in (short, long):
             start = time.perf_counter()
             train(n_epochs)
             times.append(time.perf_counter() - start)
-        return (times[1] - times[0]) / (LONG - SHORT)
+        return (times[1] - times[0]) / (long - short)
 
     return measure
 
@@ -80,6 +82,56 @@ def test_epoch_libmf(contender, ua, threads, name, build):
 
     train(SHORT)
     contender(EPOCH, name, seconds=per_epoch(train), note=f"{wide} instructions on ymm or zmm registers")
+
+
+@pytest.fixture(scope="module")
+def ua_fields():
+    """ua.base with users' age, gender and occupation and items' genres and year: some eight features a row."""
+    data = load_movielens("100k", split="ua")
+    fields = {"user": [Numeric("age", bins=8), "gender", "occupation"], "item": [MultiLabel("genres"), "year"]}
+    encoded = Encoder(fields=fields).fit_encode(data.train, users=data.users, items=data.items)
+    blocks = [Block(b.name, b.index, b.rows, b.field_ranges) for b in encoded.blocks]
+    return TrainingSet((np.asarray(data.train["rating"]) >= LIKE).astype(float), blocks)
+
+
+@pytest.fixture(scope="module")
+def planted_fields():
+    """A million rows of 32 features: five fields of 40 values a user, 25 a item, beside their ids."""
+    random = np.random.default_rng(0)
+    n_rows, counts, fields, size = 1_000_000, (50_000, 20_000), (5, 25), 40
+    n_features = sum(counts) + size * sum(fields)
+    blocks, start = [], 0
+    for name, n, n_fields in zip(("user", "item"), counts, fields, strict=True):
+        firsts = start + n + size * np.arange(n_fields)
+        columns = np.column_stack([start + np.arange(n), firsts + random.integers(0, size, (n, n_fields))])
+        indptr = np.arange(0, columns.size + 1, 1 + n_fields)
+        rows = csr_array((np.ones(columns.size, np.float32), columns.ravel(), indptr), (n, n_features))
+        ranges = {name: (start, start + n)} | {
+            f"{name} field {i}": (f, f + size) for i, f in enumerate(firsts.tolist())
+        }
+        blocks.append(Block(name, random.integers(0, n, n_rows), rows, ranges))
+        start += n + size * n_fields
+    return TrainingSet(random.integers(0, 2, n_rows).astype(float), blocks)
+
+
+@pytest.mark.parametrize(
+    ("data", "case", "epochs"),
+    [("ua_fields", "ua.base", (SHORT, LONG)), ("planted_fields", "1,000,000 rows of 32 features", (1, 3))],
+)
+@pytest.mark.parametrize("form", ["blocks", "flat rows"])
+def test_epoch_with_side_features(contender, threads, request, data, case, epochs, form):
+    """There is no peer that takes rows of more than a pair at this speed; flat rows show what blocks cost."""
+    rows = request.getfixturevalue(data)
+    given = (rows,) if form == "blocks" else (rows.to_csr(), rows.target)
+    options = {} if form == "blocks" else {"field_ranges": rows.field_ranges}
+
+    def fit(n_epochs):
+        FMClassifier(n_factors=64, n_epochs=n_epochs, n_jobs=threads, random_state=0).fit(*given, **options)
+
+    fit(1)
+    per_row = rows.to_csr().nnz / rows.n_rows
+    case = f"one epoch with side features, {case}, {per_row:.1f} a row, 64 factors, logistic"
+    contender(case, form, seconds=per_epoch(fit, *epochs), rounds=5 if epochs[1] == LONG else 3)
 
 
 def test_fit_and_predict(contender, ua, threads):

@@ -29,10 +29,10 @@ class FeatureTable {
   const StateTable& view() const { return view_; }
   std::int64_t place(std::int64_t feature) const { return place_[static_cast<std::size_t>(feature)]; }
 
-  // Asks for the lines of a row, by its place.
-  void prefetch(std::int64_t at) const {
-    const float* row = view_.data + at * view_.stride;
-    for (std::int64_t line = 0; line < padded_ + kStateSize; line += 16) __builtin_prefetch(row + line, 1);
+  // Brings the lines of a row, given by its place, into the cache.
+  void touch(std::int64_t at) const {
+    const volatile float* row = view_.data + at * view_.stride;
+    for (std::int64_t line = 0; line < padded_ + kStateSize; line += 16) static_cast<void>(row[line]);
   }
 
   // Floats that the factors take in a row.

@@ -29,6 +29,7 @@ constexpr std::int64_t kGroupRows = 16;       // rows whose scores are taken at 
 constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
 constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
 constexpr std::int64_t kCacheBytes = 1 << 20;   // a larger table is worth prefetching from
+constexpr std::int64_t kEntriesPerLine = 8;     // a cache line holds at least so many column numbers
 constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
 
 void check_size(std::size_t size, std::int64_t expected, const char* name) {
@@ -52,7 +53,14 @@ struct GatheredEntries {
   EntryList list() const { return {begin, feature.data(), value.data()}; }
 };
 
+// Entries [begin, end) of one entity.
+struct EntitySpan {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
 struct GatheredRows {
+  std::vector<EntitySpan> spans;  // of each row's entity in each block
   GatheredEntries frozen;
   GatheredEntries live;
   std::vector<std::int32_t> slot;  // of each frozen entry
@@ -359,40 +367,62 @@ class Trainer::State {
     }
   }
 
+  // Rows and their entities are scattered over memory. What is read is therefore asked for step by step for all rows
+  // of the group, so that they wait together, not one after the other: entities, where their entries are, entries,
+  // features. (Reads, since a prefetch may be dropped where an address is not in the TLB.)
   void gather(std::int64_t begin, std::int64_t end, GradientSums& gradients, GatheredRows& rows) {
-    const RowBlock* last = &data_.rows.blocks.back();
-    const bool prefetch = table_->bytes() > kCacheBytes;
+    const std::vector<RowBlock>& blocks = data_.rows.blocks;
     rows.n_rows = static_cast<std::int32_t>(end - begin);
-    std::size_t n_frozen = 0, n_live = 0;
+    rows.spans.resize(kGroupRows * blocks.size());
+    const auto of_row = [&](std::int64_t place) { return rows.spans.data() + (place - begin) * std::ssize(blocks); };
     for (std::int64_t place = begin; place < end; ++place) {
-      const auto r = place - begin;
       const std::int64_t row = schedule_.row[static_cast<std::size_t>(place)];
       const std::int32_t item =
           schedule_.negative_item.empty() ? -1 : schedule_.negative_item[static_cast<std::size_t>(place)];
-      rows.target[r] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
-      rows.weight[r] = weight_of(row);
-      for (const RowBlock& block : data_.rows.blocks) {
-        const std::int64_t entity = item >= 0 && &block == last ? item : block.entity(row);
-        const auto n_entries = static_cast<std::size_t>(block.entities.end(entity) - block.entities.begin(entity));
-        rows.frozen.reserve(n_frozen + n_entries);
-        rows.live.reserve(n_live + n_entries);
-        if (rows.slot.size() < n_frozen + n_entries) rows.slot.resize(n_frozen + n_entries);
-        Rows::visit_entity(block, entity, [&](std::int64_t column, float value) {
-          const std::int64_t at = table_->place(column);
+      rows.target[place - begin] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
+      rows.weight[place - begin] = weight_of(row);
+      for (std::size_t b = 0; b < blocks.size(); ++b)
+        of_row(place)[b].begin = item >= 0 && b + 1 == blocks.size() ? item : blocks[b].entity(row);
+    }
+    for (std::int64_t place = begin; place < end; ++place)
+      for (std::size_t b = 0; b < blocks.size(); ++b) {
+        const std::int64_t entity = of_row(place)[b].begin;
+        of_row(place)[b] = {blocks[b].entities.begin(entity), blocks[b].entities.end(entity)};
+      }
+    std::size_t most = 0;  // entries of all rows
+    for (std::int64_t place = begin; place < end; ++place)
+      for (std::size_t b = 0; b < blocks.size(); ++b) {
+        const EntitySpan span = of_row(place)[b];
+        most += static_cast<std::size_t>(span.end - span.begin);
+        for (std::int64_t e = span.begin; e < span.end; e += kEntriesPerLine) blocks[b].entities.touch(e);
+        if (span.begin < span.end) blocks[b].entities.touch(span.end - 1);
+      }
+
+    rows.frozen.reserve(most);
+    rows.live.reserve(most);
+    if (rows.slot.size() < most) rows.slot.resize(most);
+    std::size_t n_frozen = 0, n_live = 0;
+    for (std::int64_t place = begin; place < end; ++place) {
+      for (std::size_t b = 0; b < blocks.size(); ++b) {
+        const EntitySpan span = of_row(place)[b];
+        for (std::int64_t e = span.begin; e < span.end; ++e) {
+          const std::int64_t at = table_->place(blocks[b].entities.column(e));
+          const float value = blocks[b].entities.value(e);
           if (at < n_live_) {
             rows.live.feature[n_live] = at;
             rows.live.value[n_live++] = value;
-            if (prefetch) table_->prefetch(at);
           } else {
             rows.frozen.feature[n_frozen] = at;
             rows.frozen.value[n_frozen] = value;
             rows.slot[n_frozen++] = gradients.count(at - n_live_);
           }
-        });
+        }
       }
-      rows.frozen.begin[r + 1] = static_cast<std::int32_t>(n_frozen);
-      rows.live.begin[r + 1] = static_cast<std::int32_t>(n_live);
+      rows.frozen.begin[place - begin + 1] = static_cast<std::int32_t>(n_frozen);
+      rows.live.begin[place - begin + 1] = static_cast<std::int32_t>(n_live);
     }
+    if (table_->bytes() > kCacheBytes)
+      for (std::size_t e = 0; e < n_live; ++e) table_->touch(rows.live.feature[e]);
   }
 
   void step_merged(GradientSums& gradients) {

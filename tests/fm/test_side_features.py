@@ -151,6 +151,7 @@ def in_a_process(call):
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc")
 @pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="the sanitizer takes memory of its own")
+@pytest.mark.slow
 def test_fitting_blocks_takes_no_memory_for_flat_rows():
     """In processes of their own, memory of the core included; the flat rows show that the measure would tell."""
     assert in_a_process("peak(True)") > FLAT
