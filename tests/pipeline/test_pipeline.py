@@ -415,6 +415,8 @@ def test_example_in_the_docs_has_every_key():
     text = path.read_text()
     sections = {"data": keys._DATA, "columns": keys._COLUMNS, "recommender": keys._RECOMMENDER, "gate": keys._GATE}
     sections |= {"recommend": keys._RECOMMEND, "sink": keys._SINK}
+    settable = {*keys._COLUMNS, *keys._RECOMMENDER, "fields", "estimator"}
+    assert settable == set(fr.Recommender._get_param_names())
     for section, known in sections.items():
         part = re.split(r"\n\[", text.split(f"\n[{section}]")[1])[0]
         assert {name for name in known if not re.search(rf"\b{name} = ", part)} == set()

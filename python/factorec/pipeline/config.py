@@ -53,7 +53,12 @@ _COLUMNS = {
     "time": Key((str,)),
     "title": Key((str,)),
 }
-_RECOMMENDER = {"like_threshold": Key((float,)), "negatives": Key((int,), 0, low=0)}
+_RECOMMENDER = {
+    "like_threshold": Key((float,)),
+    "negatives": Key((int,), 0, low=0),
+    "duplicates": Key((str,), "raise", choices=("raise", "first", "last")),
+    "uncatalogued": Key((str,), "ignore", choices=("ignore", "raise")),
+}
 _GATE = {
     "test": Key((Path,)),
     "split": Key((str,), choices=("last", "time", "random")),
