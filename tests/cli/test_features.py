@@ -117,8 +117,9 @@ def test_recommend_in_one_context(run, model, tmp_path):
 
 
 def test_recommend_for_each_row_of_a_table(run, folder, model, tmp_path):
-    code, *_ = run("recommend", model, "-o", tmp_path / "lists.jsonl", "--users", folder / "queries.csv", "-n", 3)
+    code, out, _ = run("recommend", model, "-o", tmp_path / "lists.jsonl", "--users", folder / "queries.csv", "-n", 3)
     assert code == 0
+    assert "3 queries, 9 recommendations" in out
     lines = [json.loads(line) for line in (tmp_path / "lists.jsonl").read_text().splitlines()]
     assert [line["hour"] for line in lines] == [0] * 3 + [1] * 3 + [2] * 3
     expected = fr.load(model).recommend_for(pd.read_csv(folder / "queries.csv"), n=3)

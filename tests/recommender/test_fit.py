@@ -156,6 +156,7 @@ def test_partial_fit_counts_rows_again(train):
         (lambda: fr.Recommender(classifier(), like_threshold=4, fields={"item": ["genre"]}), "'genre'.* items=, which"),
         (lambda: fr.Recommender(classifier(), like_threshold=4, fields={"context": ["hour"]}), "no column 'hour'"),
         (lambda: fr.Recommender(classifier(), like_threshold=4, time="t"), "table: the table has no column 't'"),
+        (lambda: fr.Recommender(classifier(), user=["a", "b"]), "user must be the name of one column, got"),
         (lambda: fr.Recommender(classifier(), negatives=-1), "negatives must be an integer of at least 0, got -1"),
         (lambda: fr.Recommender(classifier(), negatives=1.5), "negatives must be an integer"),
         (lambda: fr.Recommender(regressor(), negatives=2), "negatives need a classifier"),

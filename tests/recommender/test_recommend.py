@@ -60,6 +60,13 @@ def test_filters_combine(likes, train):
     assert set(top[users[2]]["item_id"]) == set(items[:6])
 
 
+def test_tables_of_items_filter_too(likes):
+    items = likes.encoder_.items_.ids[:6]
+    table = pd.DataFrame({"item_id": items, "price": 1.0})
+    assert np.array_equal(likes.recommend(n=9, items=table).scores, likes.recommend(n=9, items=items).scores)
+    assert np.array_equal(likes.recommend(n=9, exclude=table).scores, likes.recommend(n=9, exclude=items).scores)
+
+
 def test_validation_rows_are_seen_and_eval_set_rows_are_not(train, test_rows):
     rec = fr.Recommender(fr.FMClassifier(n_factors=4, n_epochs=3, random_state=0), like_threshold=4)
     rec.fit(train, validation=test_rows)
@@ -122,52 +129,16 @@ def test_unknown_users_get_popular_items_on_request(likes, train):
         ({"min_probability": True}, "min_probability must be a probability from 0 to 1, got True"),
         ({"users": ["ann"]}, "holds strings"),
         ({"users": [[1, 2]]}, "one dimension"),
+        ({"items": ["ann"]}, "items: column 'item_id' holds strings"),
+        ({"exclude": ["ann"]}, "exclude: column 'item_id' holds strings"),
+        ({"exclude": [[1, 2]]}, "exclude: .* one dimension"),
+        ({"exclude": {"user_id": ["ann"], "item_id": [1]}}, "exclude: column 'user_id' holds strings"),
         ({"out": "lists.txt"}, "not one of .csv"),
     ],
 )
 def test_wrong_arguments_are_named(likes, arguments, message):
     with pytest.raises(DataError, match=message):
         likes.recommend(**arguments)
-
-
-def test_thresholds_shorten_lists(fitted):
-    """Promise 4: what is below is not there, and counts say how many are left."""
-    whole = fitted.recommend(n=12)
-    threshold = float(np.median(whole.scores))
-    top = fitted.recommend(n=12, min_score=threshold)
-    assert np.array_equal(top.counts, (whole.scores >= threshold).sum(axis=1))
-    assert 0 < top.counts.sum() < whole.counts.sum()
-    for row, count in enumerate(top.counts):
-        assert np.array_equal(top.item_ids[row, :count], whole.item_ids[row, :count])
-        assert (top.item_ids[row, count:] == -1).all()
-        assert np.isneginf(top.scores[row, count:]).all()
-    assert np.array_equal(fitted.recommend(n=12, min_score=-np.inf).scores, whole.scores)
-    assert not fitted.recommend(n=12, min_score=np.inf).counts.any()
-
-
-def test_a_probability_as_threshold(likes, fitted):
-    if not isinstance(fitted.estimator_, fr.FMClassifier):
-        with pytest.raises(DataError, match="min_probability needs a classifier"):
-            fitted.recommend(min_probability=0.5)
-        return
-    top = fitted.recommend(n=40, min_probability=0.6)
-    for row, user in enumerate(top.user_ids[:10]):
-        items, scores = all_scores(fitted, user)
-        likely = items[1 / (1 + np.exp(-scores)) >= 0.6]
-        unseen = np.isin(likely, fitted.recommend([user], n=40)[user]["item_id"])
-        assert set(top.item_ids[row, : top.counts[row]]) == set(likely[unseen])
-    assert np.array_equal(fitted.recommend(n=5, min_probability=0).scores, fitted.recommend(n=5).scores)
-    assert not fitted.recommend(n=5, min_probability=1).counts.any()
-    both = fitted.recommend(n=40, min_probability=0.6, min_score=1.0)
-    assert np.array_equal(both.scores, fitted.recommend(n=40, min_score=1.0).scores)
-
-
-def test_a_threshold_on_popular_lists_closes_the_gaps(likes):
-    whole = likes.recommend([5], n=10, unknown="popular")
-    threshold = float(np.sort(whole.scores[0])[5])  # in the middle, somewhere in the list
-    top = likes.recommend([5], n=10, unknown="popular", min_score=threshold)
-    kept = whole.scores[0] >= threshold
-    assert top.item_ids[0, : top.counts[0]].tolist() == whole.item_ids[0, kept].tolist()
 
 
 def test_a_list_for_each_row_of_a_table(likes):
@@ -282,37 +253,3 @@ def test_string_ids_and_other_names(train, likes):
     assert rec.recommend(["u00003"], n=1).user_ids.tolist() == ["u00003"]
     with pytest.raises(DataError, match="integers"):
         rec.recommend([3])
-
-
-def test_similar_items(likes):
-    items = likes.encoder_.items_.ids
-    vectors = likes.estimator_.parameters_.factors[len(likes.encoder_.users_) :].astype(np.float64)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    similar = likes.similar_items(items[3], n=4)
-    cosine = vectors @ vectors[3]
-    cosine[3] = -np.inf
-    expected = np.argsort(-cosine)[:4]
-    assert similar.item_ids[0].tolist() == items[expected].tolist()
-    assert np.allclose(similar.scores[0], cosine[expected], atol=1e-6)
-    assert list(similar.to_columns()) == ["item_id", "rank", "similar_item_id", "title", "score"]
-    assert len(likes.similar_items(items[:3])) == 3
-    with pytest.raises(UnknownIdError, match="unknown item id: 1"):
-        likes.similar_items(1)
-
-
-def test_similar_users(fitted):
-    users = fitted.encoder_.users_.ids
-    vectors = fitted.estimator_.parameters_.factors[: len(users)].astype(np.float64)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors /= np.where(lengths > 0, lengths, 1)  # a user without likes, where only likes are learned from
-    similar = fitted.similar_users(users[3], n=4)
-    cosine = vectors @ vectors[3]
-    cosine[3] = -np.inf
-    expected = np.argsort(-cosine)[:4]
-    assert similar.item_ids[0].tolist() == users[expected].tolist()
-    assert np.allclose(similar.scores[0], cosine[expected], atol=1e-6)
-    assert list(similar.to_columns()) == ["user_id", "rank", "similar_user_id", "score"]
-    with pytest.raises(UnknownIdError, match="unknown user id: 1"):
-        fitted.similar_users(1)
-    with pytest.raises(DataError, match="n must be"):
-        fitted.similar_users(users[0], n=0)

@@ -129,7 +129,8 @@ def recommend(
             lines += int(batch.counts.sum())
             progress.advance(progress.task_ids[0], len(batch))
     took = time.perf_counter() - began
-    note(f"{len(request.users):,} users, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
+    who = "queries" if shown else "users"
+    note(f"{len(request.users):,} {who}, {lines:,} recommendations in {took:.2f} s, written to {without_secrets(out)}")
 
 
 def explain(

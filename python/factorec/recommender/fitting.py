@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import numbers
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
@@ -161,6 +161,9 @@ def check_columns(rec: Recommender) -> Columns:
     """Refuse parameters that contradict each other; what remains says how to read a table."""
     if not isinstance(rec.estimator, BaseFM):
         raise DataError(f"estimator must be an FMClassifier or an FMRegressor, got {type(rec.estimator).__name__}")
+    for name in ("user", "item", "target", "weight", "time", "title"):
+        if not isinstance(getattr(rec, name), Hashable):
+            raise DataError(f"{name} must be the name of one column, got {getattr(rec, name)!r}")
     m = rec.negatives
     if isinstance(m, bool) or not isinstance(m, numbers.Integral) or m < 0:
         raise DataError(f"negatives must be an integer of at least 0, got {m!r}")

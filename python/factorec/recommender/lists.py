@@ -77,10 +77,11 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         context : dict or table, optional
             By column of the context fields: one value for all, or one for each user. A model with context fields
             needs it; a field that is left out adds nothing, so ``{}`` ranks without any context.
-        items : array-like of ids, optional
-            Recommend only these; a warning counts those that are no candidates.
+        items : array-like of ids, or table, optional
+            Recommend only these (of a table, its column of items); a warning counts those that are no candidates.
         exclude : array-like of ids, or table, optional
-            Items never to recommend; a table with the columns of users and items excludes those pairs.
+            Items never to recommend; a table with the columns of users and items excludes those pairs, one with the
+            column of items those for everyone.
         exclude_seen : bool
             Leave out what the user has in the tables given to `fit` (`table` and `validation`) and `partial_fit`.
         cold_items : bool

@@ -198,8 +198,7 @@ def _candidates(rec: Recommender, items: Any, cold_items: Any) -> NDArray[np.boo
     candidates = np.ones(len(trained), dtype=bool) if cold_items else trained.copy()
     if items is None:
         return candidates
-    ids = np.atleast_1d(np.asarray(items))
-    positions = rec.encoder_.items_.index(ids)
+    ids, positions = _items(rec, items, "items")
     usable = positions >= 0
     usable[usable] = candidates[positions[usable]]
     if not usable.all():
@@ -225,14 +224,25 @@ def _exclusions(rec: Recommender, exclude: Any) -> tuple[NDArray[np.int64], csr_
         return np.empty(0, dtype=np.int64), None
     users, items = rec.encoder_.users_, rec.encoder_.items_
     if names_columns(exclude, (rec.user, rec.item)):
-        user = users.index(column(exclude, rec.user))
-        item = items.index(column(exclude, rec.item))
+        try:
+            user, item = users.index(column(exclude, rec.user)), items.index(column(exclude, rec.item))
+        except DataError as error:
+            raise DataError(f"exclude: {error}") from None
         known = (user >= 0) & (item >= 0)
         ones = np.ones(int(known.sum()), dtype=np.float32)
         pairs = csr_matrix((ones, (user[known], item[known])), shape=(len(users), len(items)))
         return np.empty(0, dtype=np.int64), pairs
-    positions = items.index(np.atleast_1d(np.asarray(exclude)))
+    _, positions = _items(rec, exclude, "exclude")
     return positions[positions >= 0], None
+
+
+def _items(rec: Recommender, given: Any, argument: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Ids of items, from a list or from a table's column of items, and their positions."""
+    try:
+        ids = column(given, rec.item) if names_columns(given, (rec.item,)) else np.atleast_1d(np.asarray(given))
+        return ids, rec.encoder_.items_.index(ids)
+    except DataError as error:
+        raise DataError(f"{argument}: {error}") from None
 
 
 def _threshold(rec: Recommender, min_score: Any, min_probability: Any) -> float:
