@@ -1,139 +1,128 @@
-"""What the quality figures share: splits as positions, ranking of unseen items, fidelity of explanations."""
+"""What the quality figures share: recommenders on MovieLens 100K, and what is measured of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from sklearn.base import is_classifier
+from sklearn.metrics import roc_auc_score
 
-from factorec import _solve
-from factorec.datasets import load_movielens
-from factorec.fm import NegativeSampling, TrainingSet
-from factorec.metrics import ranking
-from factorec.search import ItemIndex
+from factorec import Recommender, metrics
+from factorec.datasets import MovieLens, load_movielens
+from factorec.encoding import MultiLabel, Numeric
+from factorec.explain import resolved_scores
+from factorec.fm import BaseFM
 
 LIKE = 4
+NEGATIVES = 8
+N_FACTORS = 64
+
+# Side features of MovieLens 100K, each as declared by default.
+USER_FIELDS = {"age": Numeric("age"), "gender": "gender", "occupation": "occupation"}
+ITEM_FIELDS = {"genres": MultiLabel("genres"), "year": Numeric("year")}
+FIELDS = {"user": list(USER_FIELDS.values()), "item": list(ITEM_FIELDS.values())}
+SIDE_FIELDS = [*USER_FIELDS, *ITEM_FIELDS]
+
+movielens = cache(load_movielens)
 
 
-@dataclass(frozen=True)
-class Interactions:
-    """Rows as positions: users and items count from 0; -1 is an id that the training rows do not have."""
-
-    users: np.ndarray
-    items: np.ndarray
-    rating: np.ndarray
-    n_users: int
-    n_items: int
-
-    @property
-    def like(self) -> np.ndarray:
-        return (self.rating >= LIKE).astype(np.float32)
-
-    def where(self, rows) -> Interactions:
-        return Interactions(self.users[rows], self.items[rows], self.rating[rows], self.n_users, self.n_items)
-
-    def matrix(self) -> csr_matrix:
-        entries = (np.ones(len(self.users), np.float32), (self.users, self.items))
-        return csr_matrix(entries, shape=(self.n_users, self.n_items))
-
-    def training_set(self, target, *, negatives=None):
-        return TrainingSet.from_ids(
-            self.users, self.items, target, n_users=self.n_users, n_items=self.n_items, negatives=negatives
-        )
-
-    def rows(self) -> csr_matrix:
-        """The flat matrix X; a column that no training row has stays empty."""
-        known = np.stack([self.users >= 0, self.items >= 0], axis=1)
-        columns = np.stack([self.users, self.items + self.n_users], axis=1)[known]
-        indptr = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
-        shape = (len(self.users), self.n_users + self.n_items)
-        return csr_matrix((np.ones(len(columns), np.float32), columns.astype(np.int32), indptr), shape=shape)
+def split(name: str) -> MovieLens:
+    """One published split: tables of training rows, test rows, users and films."""
+    return movielens("100k", split=name)
 
 
-def movielens(split: str) -> tuple[Interactions, Interactions]:
-    """Training and test rows of one published split."""
-    data = load_movielens("100k", split=split)
-    users, n_users = _positions(data.train["user_id"], data.test["user_id"])
-    items, n_items = _positions(data.train["item_id"], data.test["item_id"])
-    ratings = (np.asarray(data.train["rating"], np.float32), np.asarray(data.test["rating"], np.float32))
-    train, test = (Interactions(*columns, n_users, n_items) for columns in zip(users, items, ratings, strict=True))
-    return train, test
+def cold_films(seed: int) -> tuple[MovieLens, Any, Any]:
+    """All ratings in two tables: a fifth of the films, drawn by `seed`, is in the second one only."""
+    data = movielens("100k", split=None)
+    films = np.asarray(data.items["item_id"])
+    held_out = np.random.default_rng(seed).permutation(films)[: len(films) // 5]
+    cold = np.isin(np.asarray(data.train["item_id"]), held_out)
+    return data, data.train[~cold], data.train[cold]
 
 
-def _positions(train, test) -> tuple[tuple[np.ndarray, np.ndarray], int]:
-    ids, index = np.unique(np.asarray(train), return_inverse=True)
-    test = np.asarray(test)
-    at = np.minimum(np.searchsorted(ids, test), len(ids) - 1)
-    return (index, np.where(ids[at] == test, at, -1)), len(ids)
+def fitted(estimator: BaseFM, data: MovieLens, train: Any, *, negatives: int = 0, fields: Any = None) -> Recommender:
+    """A recommender fitted to rows of `train`."""
+    rec = Recommender(estimator, title=None, like_threshold=LIKE, negatives=negatives, fields=fields)
+    return rec.fit(train, users=data.users, items=data.items)
 
 
-def with_negatives(train: Interactions, per_positive: int):
-    """The positives of `train` with sampled unseen items; every rated item counts as seen."""
-    positives = train.where(train.rating >= LIKE)
-    sampling = NegativeSampling(per_positive, train.matrix())
-    return positives.training_set(positives.like, negatives=sampling)
+def scores(rec: Recommender, table: Any) -> np.ndarray:
+    """Raw scores; a film that the model does not know counts as an average one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".* does not know", category=UserWarning)
+        return rec.decision_function(table)
 
 
-def ndcg(parameters, train: Interactions, test: Interactions, n: int = 10) -> float:
-    """Mean NDCG@n over the users with a relevant item in `test`, ranking all unseen items."""
-    users, items = _sides(parameters, train)
-    index = ItemIndex(items, offsets=parameters.linear[train.n_users :])
-    found = index.search(users, n=n, exclude=train.matrix())
-    relevant = test.where((test.rating >= LIKE) & (test.items >= 0) & (test.users >= 0)).matrix()
-    return float(ranking.ndcg_at_n(found.ids, relevant, n))
+def point_metrics(rec: Recommender, table: Any) -> dict[str, float]:
+    """RMSE of ratings, or accuracy, log loss and AUC of likes."""
+    if is_classifier(rec.estimator_):
+        return metrics.classification_metrics(rec.labels(table), scores(rec, table))
+    rating = np.clip(scores(rec, table), *rec.estimator_.target_range_)  # as predict does
+    return {"rmse": metrics.point.rmse(rec.labels(table), rating)}
 
 
-def _sides(parameters, interactions: Interactions) -> tuple[np.ndarray, np.ndarray]:
-    factors = parameters.factors
-    return factors[: interactions.n_users], factors[interactions.n_users :]
+def auc_within_users(rec: Recommender, table: Any) -> float:
+    """Mean AUC over the users with likes and dislikes; that of all rows also gains by knowing who likes much."""
+    score, like, user = scores(rec, table), rec.labels(table), np.asarray(table["user_id"])
+    own = [user == u for u in np.unique(user)]
+    return float(np.mean([roc_auc_score(like[rows], score[rows]) for rows in own if 0 < like[rows].mean() < 1]))
 
 
-def fidelity(
-    parameters,
-    train: Interactions,
-    target,
-    *,
-    loss: str,
-    negatives: float = 0,
-    n_users: int = 150,
-    n: int = 20,
-) -> float:
-    """Mean overlap of the top n unseen items by the model's scores and by the re-solved ones.
+def ndcg(rec: Recommender, test: Any, n: int = 10) -> float:
+    """Mean NDCG@n over the users with a relevant film in `test`, ranking all unseen films that were trained."""
+    return ndcg_of_lists(rec, rec.recommend(rec.encoder_.users_.ids, n=n).positions, test, n)
+
+
+def ndcg_of_lists(rec: Recommender, positions: np.ndarray, test: Any, n: int) -> float:
+    """NDCG@n of lists of film positions, one of every user of the model."""
+    users, items = rec.encoder_.users_, rec.encoder_.items_
+    user, item = users.locate(np.asarray(test["user_id"])), items.locate(np.asarray(test["item_id"]))
+    relevant = (np.asarray(test["rating"]) >= LIKE) & (user >= 0) & (item >= 0)
+    relevant &= rec.encoder_.is_trained("item")[item]
+    entries = (np.ones(relevant.sum(), np.float32), (user[relevant], item[relevant]))
+    return float(metrics.ranking.ndcg_at_n(positions, csr_matrix(entries, shape=(len(users), len(items))), n))
+
+
+def fidelity(rec: Recommender, *, n_users: int = 150, n: int = 20) -> float:
+    """Mean overlap of the top n unseen films by the model's scores and by the re-solved ones.
 
     An explanation re-solves the user's vector on the user's own rows; how well its ranking agrees with the
-    model's says whether it explains the model or something else. `negatives`: sampled negatives per positive;
-    all unseen items then join the solve with label 0 and their expected weight.
+    model's says whether it explains the model or something else.
     """
-    users, items = _sides(parameters, train)
-    linear = parameters.linear[train.n_users :]
-    penalty = parameters.penalties.factors
+    encoder, history, p = rec.encoder_, rec.interactions_, rec.estimator_.parameters_
+    users, items = encoder.entities("user"), encoder.entities("item")
+    trained = encoder.is_trained("item")
     overlaps = []
-    for user in np.random.default_rng(0).permutation(train.n_users)[:n_users]:
-        mine = train.users == user
-        unseen = np.setdiff1d(np.arange(train.n_items), train.items[mine])
-        if negatives:
-            mine &= train.rating >= LIKE
-        rated, y = train.items[mine], np.asarray(target, np.float64)[mine]
-        if len(rated) == 0 or len(unseen) < n:
+    for user in np.random.default_rng(0).permutation(np.flatnonzero(users.columns >= 0))[:n_users]:
+        own = history.rows_of(user)
+        rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
+        is_unseen = trained.copy()
+        is_unseen[history.items[own]] = False
+        unseen = np.flatnonzero(is_unseen)
+        if len(rows) == 0 or len(unseen) < n:
             continue
-        weight = np.ones(len(rated))
-        if negatives:
-            background = np.full(len(unseen), negatives * len(rated) / len(unseen))
-            weight = np.concatenate([weight, background])
-            y = np.concatenate([y, np.zeros(len(unseen))])
-            rated = np.concatenate([rated, unseen])
-        rest = parameters.bias + parameters.linear[user] + linear
-        solution = _solve.solve(
-            items[rated].astype(np.float64),
-            rest[rated].astype(np.float64),
-            y,
-            weight,
-            np.broadcast_to(penalty[user], items.shape[1:]).astype(np.float64),
-            loss=loss,
-            start=users[user].astype(np.float64),
+
+        def of_user(films: Any, user: int = user) -> Any:
+            return items.rows[films] + users.rows[np.full(len(films), user)]
+
+        wanted, background = of_user(unseen), {}
+        if rec.negatives:
+            weight = rec.negatives * history.weight[rows].sum() / len(unseen)
+            background = {"X_background": wanted, "background_weight": weight}
+        resolved = resolved_scores(
+            p,
+            of_user(history.items[rows]),
+            history.label[rows],
+            wanted,
+            feature=int(users.columns[user]),
+            sample_weight=history.weight[rows],
+            loss="logistic" if is_classifier(rec.estimator_) else "squared",
+            **background,
         )
-        model = (rest + items @ users[user])[unseen]
-        resolved = (rest + items @ solution.coefficients)[unseen]
+        model = p.decision_function(wanted)
         overlaps.append(len(np.intersect1d(np.argsort(-model)[:n], np.argsort(-resolved)[:n])) / n)
     return float(np.mean(overlaps))

@@ -2,13 +2,15 @@
 
 Usage: python benchmarks/report.py build/bench/*.json
 
-Reads pytest-benchmark's JSON (times) and that of accuracy.py and memory_search.py (figures with a bar).
+Reads pytest-benchmark's JSON (times), that of scripts such as accuracy.py (figures with a bar) and that of fields.py (a
+table of its own).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -99,6 +101,9 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
             files = {benchmark["fullname"].split("::")[0] for benchmark in document["benchmarks"]}
             what = files.pop() if len(files) == 1 else "benchmarks"
             command = f"{threads} python -m pytest {what} --benchmark-enable --benchmark-json={path}"
+        elif "table" in document:
+            machine, rows, command = document["machine"], document["table"]["rows"], document["command"]
+            header = tuple(document["table"]["header"])
         else:
             machine, rows, command = document["machine"], figure_rows(document), document["command"]
             header = ("figure", "value", "spread", "bar", "")
@@ -107,8 +112,8 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
 
 
 def summary(documents: dict[Path, dict[str, Any]]) -> str:
-    """One table of everything that has a bar (times with the number of threads), and the machine of the last file."""
-    rows, machine = [], {}
+    """What has a bar (times with the number of threads), then tables of scripts, then the machine of the last file."""
+    rows, tables, machine = [], [], {}
     for document in documents.values():
         if "benchmarks" in document:
             machine = document["machine_info"]["factorec"]
@@ -116,12 +121,16 @@ def summary(documents: dict[Path, dict[str, Any]]) -> str:
                 if bar:
                     threads = f" ({machine['threads']} thread{'s' if machine['threads'] > 1 else ''})"
                     rows.append((case + threads, f"{time}, {peer} ({ratio})" if peer else time, bar, met))
+        elif "table" in document:
+            machine = document["machine"]
+            own = document["table"]
+            tables.append(f"{own['about']}:\n\n{table(tuple(own['header']), own['rows'])}")
         else:
             machine = document["machine"]
             rows += [(case, value, bar, met) for case, value, _, bar, met in figure_rows(document) if bar]
     where = f"{machine['cpu']}, {machine['cores']} cores, `{machine['simd']}`, {machine['system']}"
     more = "Commands, versions and spreads: [benchmarks](benchmarks/README.md)."
-    return f"{table(('case', 'measured', 'bar', ''), rows)}\n\n{where}. {more}"
+    return "\n\n".join([table(("case", "measured", "bar", ""), rows), *tables, f"{where}. {more}"])
 
 
 def fill(readme: Path, text: str) -> None:

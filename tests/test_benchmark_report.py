@@ -49,3 +49,12 @@ def test_ratios_and_verdicts(report):
 def test_figures(report, value, better, verdict):
     rows = report.figure_rows({"figures": [{"case": "c", "value": value, "bar": 0.70, "better": better}]})
     assert rows[0][-1] == verdict
+
+
+def test_a_table_of_its_own_is_printed_as_it_is(report):
+    own = {"about": "What fields add", "header": ["fields", "RMSE"], "rows": [["none", "0.9"], ["all", "0.8"]]}
+    where = {"cpu": "x", "cores": 2, "threads": 1, "simd": "avx2", "python": "3", "system": "s", "versions": {}}
+    documents = {Path("fields.json"): {"command": "python fields.py", "machine": where, "table": own}}
+    rows = "| fields | RMSE |\n| --- | --- |\n| none | 0.9 |\n| all | 0.8 |"
+    assert f"`python fields.py`\n\n{rows}\n\n" in report.report(documents)
+    assert f"What fields add:\n\n{rows}\n\n" in report.summary(documents)

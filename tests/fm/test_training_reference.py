@@ -44,10 +44,10 @@ def rates_of(value, field_ranges, n_features):
     return value["bias"], linear, factors
 
 
-def by_feature(value, field_ranges, totals, power, default):
+def by_feature(value, field_ranges, totals, power, ids, side):
     out = np.zeros(len(totals))
     for name, (start, stop) in (field_ranges or {"": (0, len(totals))}).items():
-        one = value.get(name, default) if isinstance(value, dict) else value
+        one = value.get(name, ids if name in ("user", "item") else side) if isinstance(value, dict) else value
         n = totals[start:stop]
         mean = n[n > 0].mean() if n.any() else 1.0
         out[start:stop] = one * np.where(n > 0, np.where(n > 0, n, 1.0) / mean, 1.0) ** -power
@@ -95,10 +95,10 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
     else:
         mean = weight @ y / weight.sum()
         scale = np.sqrt(weight @ (y - mean) ** 2 / weight.sum())
-    default = (0.003, 0.048) if classifier else (0.049, 0.083)
+    ids, side = ((0.003, 0.048), (0.0022, 0.11)) if classifier else ((0.049, 0.083), (0.036, 0.056))
     l2 = [
-        by_feature(v, field_ranges, totals, model.l2_count_power, d)
-        for v, d in zip((model.l2_linear, model.l2_factors), default, strict=True)
+        by_feature(v, field_ranges, totals, model.l2_count_power, *default)
+        for v, *default in zip((model.l2_linear, model.l2_factors), ids, side, strict=True)
     ]
     settings = Settings(
         "logistic" if classifier else "squared",

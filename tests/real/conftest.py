@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -17,6 +18,12 @@ def load_or_skip(split: str | None) -> MovieLens:
         if os.environ.get("CI"):
             pytest.fail(f"CI is set and the data cannot be had: {error}", pytrace=False)
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def load_split() -> Callable[[str | None], MovieLens]:
+    """By name of the split; None: all ratings."""
+    return load_or_skip
 
 
 @pytest.fixture(scope="session")

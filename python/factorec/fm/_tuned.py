@@ -25,9 +25,10 @@ class Tuned(NamedTuple):
 def tuned_by_field(rows: RowArrays, ids: Tuned, side: Tuned) -> dict[str, Tuned]:
     """Field -> defaults: ``ids`` for the two fields of the grid, ``side`` for every other.
 
-    Rows without a grid have no ids that one could tell from other fields: all take ``ids``.
+    Rows without a grid, or without names of fields, have no ids that one could tell from other fields: all take
+    ``ids``.
     """
-    grid = rows.grid if ids != side else []
+    grid = rows.grid if ids != side and rows.field_ranges else []
     other = side if grid else ids
     return {
         NO_FIELD: other,

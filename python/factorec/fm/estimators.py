@@ -37,13 +37,14 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         Passes over the rows.
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose linear weights and
-        factors both take theirs. What is not named, and None: 0.081.
+        factors both take theirs. What is not named, and None: 0.081; for fields beside the ids 0.016, or
+        0.0081 where negatives are sampled (see Notes).
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.003
-        and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature (see
-        Notes).
+        and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature; for
+        fields beside the ids 0.0022 and 0.11, or 0.00062 and 0.013 (see Notes).
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -86,7 +87,9 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     Notes
     -----
     The defaults were chosen by ``python benchmarks/tune.py``: the best validation loss inside MovieLens 100K's
-    ua.base among settings whose explanations agree with the model.
+    ua.base among settings whose explanations agree with the model. Fields beside the ids (the two that span the
+    training grid) have a lower rate: many rows share their features, and what these learn too fast costs users with
+    few rows.
 
     Fitted to a TrainingSet with negatives, ``predict_proba`` is the probability of a like against items drawn at
     random: it is not calibrated for items that were rated.
@@ -102,8 +105,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "logistic"
-    _tuned = _tuned_side = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
-    _tuned_negatives = _tuned_side_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
+    _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
+    _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
+    _tuned_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
+    _tuned_side_negatives = Tuned(learning_rate=0.0081, l2_linear=0.00062, l2_factors=0.013)
     classes_: npt.NDArray[Any]
 
     def __init__(
@@ -239,12 +244,13 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         Passes over the rows.
     learning_rate : float or dict of str to float, optional
         For the scaled target: one rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose
-        linear weights and factors both take theirs. What is not named, and None: 0.032.
+        linear weights and factors both take theirs. What is not named, and None: 0.032; 0.0093 for fields beside the
+        ids (as in `FMClassifier`).
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs, in units of the scaled target; a dict gives values by field. What
-        is not named, and None: 0.049 and 0.083.
+        is not named, and None: 0.049 and 0.083; for fields beside the ids 0.036 and 0.056.
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -292,7 +298,8 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "squared"
-    _tuned = _tuned_side = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
+    _tuned = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
+    _tuned_side = Tuned(learning_rate=0.0093, l2_linear=0.036, l2_factors=0.056)
     target_range_: tuple[float, float]
 
     def __init__(
