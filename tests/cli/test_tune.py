@@ -83,6 +83,20 @@ def test_ctrl_c_keeps_the_trials_and_the_same_command_goes_on(run, rows, tmp_pat
     assert len(seen) == 3 + 1 + 1  # the trial that was interrupted, and the best
 
 
+def test_fields_and_times(run, rows, tmp_path):
+    table = pd.read_csv(rows)
+    table.assign(when=range(len(table))).to_csv(tmp_path / "timed.csv", index=False)
+    pd.DataFrame({"item_id": range(30), "genre": ["drama", "crime"] * 15}).to_csv(tmp_path / "items.csv", index=False)
+    flags = ["--fields", "item: genre", "--items", tmp_path / "items.csv", "--time-column", "when"]
+    model = tmp_path / "best.factorec"
+    code, shown, err = run("tune", tmp_path / "timed.csv", "--model", model, *OPTIONS, *flags)
+    assert code == 0, err
+    assert "side" in shown
+    rec = fr.load(model)
+    assert "genre" in rec.encoder_.field_ranges_
+    assert rec.time == "when"
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "match"),
     [

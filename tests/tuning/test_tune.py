@@ -226,9 +226,18 @@ def test_what_is_tuned_is_a_recommender(table):
         tune(fr.FMRegressor(), table)
 
 
-def test_a_storage_that_cannot_be_written(table, tmp_path):
+def test_a_storage_that_cannot_be_used(table, tmp_path):
     with pytest.raises(FileNotFoundError):
         tune(regressor(), table, n_trials=1, storage=tmp_path / "none" / "trials.log")
+    with pytest.raises(errors.DatabaseError, match=r"none/trials\.db: .*unable to open"):
+        tune(regressor(), table, n_trials=1, storage=f"sqlite:///{tmp_path}/none/trials.db")
+
+
+def test_passwords_are_not_told(table):
+    for url in ("nosql://ann:secret@example.org/trials", "mysql+nothing://ann:secret@example.org/trials"):
+        with pytest.raises(errors.DatabaseError, match=r"storage .*://ann@example.org/trials: ") as told:
+            tune(regressor(), table, n_trials=1, storage=url)
+        assert "secret" not in str(told.value)
 
 
 def test_without_optuna_the_error_says_what_to_install():

@@ -173,6 +173,10 @@ def tune(
     target_column: TargetColumn = "rating",
     no_target: NoTarget = False,
     weight_column: WeightColumn = None,
+    time_column: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Column of times: trials are then judged by the newest rows, not by random ones."),
+    ] = None,
     users: Users = None,
     items: Items = None,
     title_column: TitleColumn = None,
@@ -199,6 +203,7 @@ def tune(
             "item": item_column,
             "target": None if no_target else target_column,
             "weight": weight_column,
+            "time": time_column,
             "title": title_column,
             "like_threshold": like_threshold,
             "negatives": negatives,

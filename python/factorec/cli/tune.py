@@ -11,6 +11,7 @@ from ..sinks import write_table
 from ..tuning import TuningResult
 from ..tuning import tune as search
 from ..tuning.result import trials_table
+from ..tuning.storage import shown
 from ._console import note, print_table, track
 from ._features import read_fields
 from ._tables import kinds_in, read_table, title_of
@@ -49,7 +50,7 @@ def tune(
     ids = kinds_in(rows, (rec.user, rec.item))
     people, films = (None if path is None else read_table(path, ids) for path in (users, items))
     rec.title = title_of(rec.title, films)
-    where = str(model.with_name(model.name + ".trials")) if storage is None else storage
+    kept = str(model.with_name(model.name + ".trials")) if storage is None else storage
     began = time.perf_counter()
     try:
         with track("trials", n_trials) as progress:
@@ -62,19 +63,20 @@ def tune(
                 timeout=timeout,
                 metric=metric,
                 max_epochs=max_epochs,
-                storage=where,
+                storage=kept,
                 random_state=seed,
                 on_trial=lambda trial: progress.update(progress.task_ids[0], completed=_n_done(trial)),
             )
     except KeyboardInterrupt:
-        note(f"the trials that were finished are kept in {where}: the same command goes on")
+        note(f"the trials that were finished are kept in {shown(kept)}: the same command goes on")
         raise
     _print(found)
     found.recommender.save(model, history=history)
     if out is not None:
         write_table(trials_table(found.study, found.metric), out)
     took = time.perf_counter() - began
-    note(f"{len(found.study.trials):,} trials in {where}; {took:.1f} s; the best, fitted to all rows, saved to {model}")
+    note(f"{len(found.study.trials):,} trials in {shown(kept)}, {took:.1f} s")
+    note(f"the best, fitted to all rows, saved to {model}")
 
 
 def _n_done(trial: Any) -> int:

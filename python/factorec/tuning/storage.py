@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DatabaseError, DataError
 from ._optuna import optuna
 
-__all__ = ["open_study", "uninterrupted"]
+__all__ = ["open_study", "shown", "uninterrupted"]
 
 _SETTINGS = "factorec"
 
@@ -35,13 +36,15 @@ def open_study(storage: str | os.PathLike[str] | None, name: str, *, maximise: b
     ------
     DataError
         If the study there is one of other settings; the message names them.
+    DatabaseError
+        If the database cannot be used.
     OSError
         If the file cannot be written.
     """
     o = optuna()
     kept: Any = None
     if storage is not None and "://" in str(storage):
-        kept = str(storage)
+        kept = _database(str(storage))
     elif storage is not None:
         path = Path(storage)
         with path.open("ab"):  # no such folder, not ours to write: said before the work, in the system's words
@@ -69,10 +72,25 @@ def open_study(storage: str | os.PathLike[str] | None, name: str, *, maximise: b
         other = sorted(key for key in {*before, *settings} if before.get(key) != settings.get(key))
         changes = "; ".join(f"{key} was {before.get(key)!r}, is {settings.get(key)!r}" for key in other)
         raise DataError(
-            f"storage {str(storage)!r} holds trials of another search ({changes}): they cannot be compared with new "
+            f"storage {shown(storage)!r} holds trials of another search ({changes}): they cannot be compared with new "
             "ones; give another storage, or remove that one"
         )
     return study
+
+
+def shown(storage: Any) -> str:
+    """A storage as messages name it: a URL without its password."""
+    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", str(storage))
+
+
+def _database(url: str) -> Any:
+    from sqlalchemy.exc import SQLAlchemyError  # comes with Optuna
+
+    try:
+        return optuna().storages.RDBStorage(url)
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).replace(url, shown(url))
+        raise DatabaseError(f"storage {shown(url)}: {reason}") from None
 
 
 @contextlib.contextmanager
