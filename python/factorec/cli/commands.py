@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import FMClassifier, FMRegressor, Recommender, load
 from .._atomic import atomic_file
+from .._table_files import kinds_in, kinds_of, parse_id, read_table, title_of
 from ..encoding.tables import column, column_names
 from ..errors import DataError
 from ..recommender.context import query_columns
@@ -19,7 +20,6 @@ from ..recommender.requests import Request
 from ..sinks import open_sink, without_secrets
 from ._console import epochs, errors, note, print_table, track
 from ._features import parse_context, read_fields
-from ._tables import kinds_in, kinds_of, parse_id, read_table, title_of
 
 __all__ = ["evaluate", "explain", "recommend", "train"]
 

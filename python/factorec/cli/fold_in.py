@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from .. import load
+from .._table_files import kinds_of, read_table
 from ..errors import DataError
 from ._console import note
-from ._tables import kinds_of, read_table
 
 __all__ = ["fold_in"]
 

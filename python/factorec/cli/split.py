@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .._atomic import atomic_file
+from .._table_files import DELIMITERS, file_kind, read_text
 from ..encoding.tables import series
 from ..errors import DataError
 from ..model_selection import LeaveLastN, RandomSplit, TemporalSplit, UserSplit
 from ._console import note
-from ._tables import DELIMITERS, file_kind, read_text
 
 __all__ = ["split"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import FMClassifier, FMRegressor, Recommender
+from .._table_files import kinds_in, read_table, title_of
 from ..sinks import write_table
 from ..tuning import TuningResult
 from ..tuning import tune as search
@@ -14,7 +15,6 @@ from ..tuning.result import trials_table
 from ..tuning.storage import shown
 from ._console import note, print_table, track
 from ._features import read_fields
-from ._tables import kinds_in, read_table, title_of
 
 __all__ = ["tune"]
 

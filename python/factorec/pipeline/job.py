@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 from .. import __version__
 from .._atomic import atomic_file
-from ..cli._tables import kinds_in, kinds_of, read_table
+from .._table_files import kinds_in, kinds_of, read_table
 from ..encoding.tables import column, column_names
 from ..errors import QualityGateError
 from ..model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""Reading tables for the command line: CSV, TSV and Parquet through pyarrow."""
+"""Reading tables from files: CSV, TSV and Parquet through pyarrow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import Recommender
-from ..errors import DataError, FormatError
+from .errors import DataError, FormatError
+from .recommender import Recommender
 
 __all__ = ["DELIMITERS", "file_kind", "kinds_in", "kinds_of", "parse_id", "read_table", "read_text", "title_of"]
 
