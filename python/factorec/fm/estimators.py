@@ -38,13 +38,13 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose linear weights and
         factors both take theirs. What is not named, and None: 0.081; for fields beside the ids 0.016, or
-        0.0081 where negatives are sampled (see Notes).
+        0.015 where negatives are sampled (see Notes).
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.003
         and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature; for
-        fields beside the ids 0.0022 and 0.11, or 0.00062 and 0.013 (see Notes).
+        fields beside the ids 0.0022 and 0.11, or 0.0018 and 0.024 (see Notes).
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -108,7 +108,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
     _tuned_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
-    _tuned_side_negatives = Tuned(learning_rate=0.0081, l2_linear=0.00062, l2_factors=0.013)
+    _tuned_side_negatives = Tuned(learning_rate=0.015, l2_linear=0.0018, l2_factors=0.024)
     classes_: npt.NDArray[Any]
 
     def __init__(
