@@ -1,4 +1,4 @@
-"""The Python example of README.md: run it, put what it really prints below it, and draw its picture.
+"""The Python examples of README.md: run them, put what they really print below them, and draw the picture.
 
 Usage: python docs/readme.py
 """
@@ -16,21 +16,24 @@ EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<output>.*?)``
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
-def example() -> tuple[str, str]:
-    """Code and output as they stand in the README."""
+def examples() -> list[tuple[str, str]]:
+    """Code and output as they stand in the README; later examples go on from earlier ones."""
     found = EXAMPLE.findall(README.read_text())
-    if len(found) != 1:
-        raise ValueError(f"README.md has {len(found)} python blocks followed by a text block, not one")
-    return found[0]
+    if not found:
+        raise ValueError("README.md has no python block followed by a text block")
+    return found
 
 
-def run(code: str) -> tuple[str, dict[str, Any]]:
-    """What the code prints, and its names."""
-    printed = io.StringIO()
+def run(codes: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """What each code prints, and their names."""
     names: dict[str, Any] = {}
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), names)
-    return printed.getvalue(), names
+    outputs = []
+    for code in codes:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), names)
+        outputs.append(printed.getvalue())
+    return outputs, names
 
 
 def same(expected: str, printed: str, tolerance: float = 0.05) -> bool:
@@ -46,7 +49,10 @@ def _words(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    code, output = example()
-    printed, names = run(code)
-    README.write_text(README.read_text().replace(f"```text\n{output}```", f"```text\n{printed}```"))
+    codes, shown = zip(*examples(), strict=True)
+    outputs, names = run(list(codes))
+    text = README.read_text()
+    for code, old, new in zip(codes, shown, outputs, strict=True):
+        text = text.replace(f"{code}```\n\n```text\n{old}```", f"{code}```\n\n```text\n{new}```")
+    README.write_text(text)
     names["why"].save(README.parent / "docs" / "explanation.png")

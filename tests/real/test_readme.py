@@ -21,13 +21,13 @@ def readme():
 
 
 @pytest.mark.usefixtures("movielens")
-def test_the_example_prints_what_the_readme_shows(readme):
+def test_the_examples_print_what_the_readme_shows(readme):
     if _core.simd_level() == "baseline":
         pytest.skip("the output was made with fused multiply-adds; near ties may swap without them")
-    code, output = readme.example()
-    printed, _ = readme.run(code)
-    assert readme.same(output, printed), f"README.md shows\n{output}\nbut the example prints\n{printed}"
-    assert len(code.strip().splitlines()) <= 12
+    codes, outputs = zip(*readme.examples(), strict=True)
+    for code, output, printed in zip(codes, outputs, readme.run(list(codes))[0], strict=True):
+        assert readme.same(output, printed), f"README.md shows\n{output}\nbut the example prints\n{printed}"
+        assert len(code.strip().splitlines()) <= 12
 
 
 def test_the_comparison_can_fail(readme):
