@@ -37,12 +37,15 @@ class FeatureTable {
 
   // Floats that the factors take in a row.
   std::int64_t padded() const { return padded_; }
-  std::int64_t bytes() const { return size_ * static_cast<std::int64_t>(sizeof(float)); }
+  // Whether it is worth asking for rows ahead of time.
+  bool exceeds_cache() const { return size_ * static_cast<std::int64_t>(sizeof(float)) > kCacheBytes; }
 
   void copy_to(const ParameterArrays& arrays) const;
   bool finite() const;
 
  private:
+  static constexpr std::int64_t kCacheBytes = 1 << 20;
+
   float* row(std::int64_t feature) const { return view_.data + place(feature) * view_.stride; }
 
   std::vector<std::int64_t> place_;

@@ -19,17 +19,15 @@
 #include "factorec/parallel.hpp"
 #include "factorec/validation.hpp"
 #include "feature_table.hpp"
+#include "gathering.hpp"
 #include "gradient_sums.hpp"
 #include "kernels/kernels.hpp"
 
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kGroupRows = 16;       // rows whose scores are taken at once
 constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
 constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
-constexpr std::int64_t kCacheBytes = 1 << 20;   // a larger table is worth prefetching from
-constexpr std::int64_t kEntriesPerLine = 8;     // a cache line holds at least so many column numbers
 constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
 
 void check_size(std::size_t size, std::int64_t expected, const char* name) {
@@ -37,37 +35,6 @@ void check_size(std::size_t size, std::int64_t expected, const char* name) {
     throw std::invalid_argument(std::string(name) + " has " + std::to_string(size) + " entries, expected " +
                                 std::to_string(expected));
 }
-
-// Entries of up to 16 rows, flat, as the group kernel reads them.
-struct GatheredEntries {
-  std::vector<std::int64_t> feature;
-  std::vector<float> value;
-  std::int32_t begin[kGroupRows + 1] = {};
-
-  // Room for `n` entries; what is beyond those of the last row has no meaning.
-  void reserve(std::size_t n) {
-    if (feature.size() >= n) return;
-    feature.resize(n);
-    value.resize(n);
-  }
-  EntryList list() const { return {begin, feature.data(), value.data()}; }
-};
-
-// Entries [begin, end) of one entity.
-struct EntitySpan {
-  std::int64_t begin;
-  std::int64_t end;
-};
-
-struct GatheredRows {
-  std::vector<EntitySpan> spans;  // of each row's entity in each block
-  GatheredEntries frozen;
-  GatheredEntries live;
-  std::vector<std::int32_t> slot;  // of each frozen entry
-  float target[kGroupRows] = {};
-  float weight[kGroupRows] = {};
-  std::int32_t n_rows = 0;
-};
 
 }  // namespace
 
@@ -140,9 +107,6 @@ class Trainer::State {
   static constexpr std::uint64_t kRowOrder = 1, kBlockOrder = 2;
 
   CounterRng rng() const { return CounterRng(options_.seed); }
-  float weight_of(std::int64_t row) const {
-    return data_.weight.empty() ? 1.0f : data_.weight[static_cast<std::size_t>(row)];
-  }
 
   void check(const ParameterArrays& start) const {
     const Rows& rows = data_.rows;
@@ -280,7 +244,7 @@ class Trainer::State {
         job.rows = pair_rows_.data() + at;
         job.weights = pair_weights_.empty() ? nullptr : pair_weights_.data() + at;
         job.n_rows = std::min(kRowsPerPoll, block_end(block) - at);
-        job.n_ahead = table_->bytes() > kCacheBytes ? block_end(block) - at - job.n_rows : -job.n_rows;
+        job.n_ahead = table_->exceeds_cache() ? block_end(block) - at - job.n_rows : -job.n_rows;
         run(job, &of_block[static_cast<std::size_t>(i)]);
       }
     });
@@ -349,7 +313,7 @@ class Trainer::State {
     const AlignedFloats scratch = aligned_floats(kGroupRows * table_->padded());
     for (std::int64_t place = begin; place < end; place += kGroupRows) {
       control.throw_if_stopped();  // each time: rows of many entries take long
-      gather(place, std::min(place + kGroupRows, end), gradients, rows);
+      gather_rows(data_, schedule_, *table_, n_live_, place, std::min(place + kGroupRows, end), gradients, rows);
       GroupJob job;
       job.table = table_->view();
       job.clip = options_.clip;
@@ -365,64 +329,6 @@ class Trainer::State {
       job.scratch = scratch.get();
       run(job, &sums);
     }
-  }
-
-  // Rows and their entities are scattered over memory. What is read is therefore asked for step by step for all rows
-  // of the group, so that they wait together, not one after the other: entities, where their entries are, entries,
-  // features. (Reads, since a prefetch may be dropped where an address is not in the TLB.)
-  void gather(std::int64_t begin, std::int64_t end, GradientSums& gradients, GatheredRows& rows) {
-    const std::vector<RowBlock>& blocks = data_.rows.blocks;
-    rows.n_rows = static_cast<std::int32_t>(end - begin);
-    rows.spans.resize(kGroupRows * blocks.size());
-    const auto of_row = [&](std::int64_t place) { return rows.spans.data() + (place - begin) * std::ssize(blocks); };
-    for (std::int64_t place = begin; place < end; ++place) {
-      const std::int64_t row = schedule_.row[static_cast<std::size_t>(place)];
-      const std::int32_t item =
-          schedule_.negative_item.empty() ? -1 : schedule_.negative_item[static_cast<std::size_t>(place)];
-      rows.target[place - begin] = item < 0 ? data_.target[static_cast<std::size_t>(row)] : 0.0f;
-      rows.weight[place - begin] = weight_of(row);
-      for (std::size_t b = 0; b < blocks.size(); ++b)
-        of_row(place)[b].begin = item >= 0 && b + 1 == blocks.size() ? item : blocks[b].entity(row);
-    }
-    for (std::int64_t place = begin; place < end; ++place)
-      for (std::size_t b = 0; b < blocks.size(); ++b) {
-        const std::int64_t entity = of_row(place)[b].begin;
-        of_row(place)[b] = {blocks[b].entities.begin(entity), blocks[b].entities.end(entity)};
-      }
-    std::size_t most = 0;  // entries of all rows
-    for (std::int64_t place = begin; place < end; ++place)
-      for (std::size_t b = 0; b < blocks.size(); ++b) {
-        const EntitySpan span = of_row(place)[b];
-        most += static_cast<std::size_t>(span.end - span.begin);
-        for (std::int64_t e = span.begin; e < span.end; e += kEntriesPerLine) blocks[b].entities.touch(e);
-        if (span.begin < span.end) blocks[b].entities.touch(span.end - 1);
-      }
-
-    rows.frozen.reserve(most);
-    rows.live.reserve(most);
-    if (rows.slot.size() < most) rows.slot.resize(most);
-    std::size_t n_frozen = 0, n_live = 0;
-    for (std::int64_t place = begin; place < end; ++place) {
-      for (std::size_t b = 0; b < blocks.size(); ++b) {
-        const EntitySpan span = of_row(place)[b];
-        for (std::int64_t e = span.begin; e < span.end; ++e) {
-          const std::int64_t at = table_->place(blocks[b].entities.column(e));
-          const float value = blocks[b].entities.value(e);
-          if (at < n_live_) {
-            rows.live.feature[n_live] = at;
-            rows.live.value[n_live++] = value;
-          } else {
-            rows.frozen.feature[n_frozen] = at;
-            rows.frozen.value[n_frozen] = value;
-            rows.slot[n_frozen++] = gradients.count(at - n_live_);
-          }
-        }
-      }
-      rows.frozen.begin[place - begin + 1] = static_cast<std::int32_t>(n_frozen);
-      rows.live.begin[place - begin + 1] = static_cast<std::int32_t>(n_live);
-    }
-    if (table_->bytes() > kCacheBytes)
-      for (std::size_t e = 0; e < n_live; ++e) table_->touch(rows.live.feature[e]);
   }
 
   void step_merged(GradientSums& gradients) {
