@@ -154,3 +154,32 @@ def test_a_fork_after_use_runs_on(work):
         """)
     )
     assert run_python(code).stdout == "child 0\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: _core.check_csr(([0, 1], [0], None, 1)),
+        lambda: _core.check_csr((np.array([0, 1]), np.array([0]), [1.0], 1)),
+        lambda: _core.scores([([0], ONE_ROW)], 1, FLOATS, FLOATS[:, None], 1),
+        lambda: _core.feature_weights([(None, ONE_ROW)], 1, 1, [1.0]),
+        lambda: _core.pack_items(FLOATS[:, None], [1.0], False, *PACKED, 1),
+        lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, None, [1], *FOUND, 1),
+        lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, ([0, 1], [0], None, 1), None, *FOUND, 1),
+    ],
+)
+def test_what_is_no_array_is_refused(call):
+    """Promise 6: a list is not read as if it were the memory of an array."""
+    with pytest.raises(ValueError, match="is no array of numpy but list"):
+        call()
+
+
+ONE_ROW = (np.array([0, 1]), np.array([0]), None, 1)
+FLOATS = np.ones(1, dtype=np.float32)
+PACKED = (np.zeros((1, 1, _core.PANEL_ITEMS), dtype=np.float32), np.zeros(_core.PANEL_ITEMS, dtype=np.float32))
+FOUND = (np.zeros((1, 1), dtype=np.int64), np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.int64))
+
+
+def test_a_block_has_two_parts():
+    with pytest.raises(ValueError, match="a block must be"):
+        _core.scores([(None,)], 1, FLOATS, FLOATS[:, None], 1)

@@ -19,7 +19,7 @@ import factorec
 ROOT = Path(factorec.__file__).parent
 STAGES = {"encoding", "fm", "search", "explain"}
 LEAVES = {"metrics", "sinks", "formats", "_solve"}
-ANYONE_MAY_IMPORT = {"errors", "_threads", "_atomic", "_core"} | LEAVES
+ANYONE_MAY_IMPORT = {"errors", "_threads", "_atomic", "_core", "_to_csr"} | LEAVES
 PUBLIC = (
     "datasets",
     "encoding",

@@ -19,6 +19,14 @@ namespace py = pybind11;
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
+// The object as the array that it is. Nothing is converted: a view would outlive the copy.
+inline py::array as_array(py::handle object, const char* name) {
+  if (!py::isinstance<py::array>(object))
+    throw std::invalid_argument(std::string(name) + " is no array of numpy but " +
+                                std::string(py::str(py::type::handle_of(object).attr("__name__"))));
+  return py::reinterpret_borrow<py::array>(object);
+}
+
 template <class T>
 void check_array(const py::array& array, int n_dims, const char* name) {
   if (!py::dtype::of<T>().equal(array.dtype()))
@@ -70,10 +78,10 @@ inline IndexView view_index(const py::array& array, const char* name) {
 inline CsrView view_csr(const py::tuple& parts, const char* name) {
   if (parts.size() != 4) throw std::invalid_argument(std::string(name) + " must be (indptr, indices, data, n_columns)");
   CsrView matrix;
-  matrix.indptr = view_index(py::reinterpret_borrow<py::array>(parts[0]), name);
-  matrix.indices = view_index(py::reinterpret_borrow<py::array>(parts[1]), name);
+  matrix.indptr = view_index(as_array(parts[0], name), name);
+  matrix.indices = view_index(as_array(parts[1], name), name);
   if (!parts[2].is_none()) {
-    matrix.values = view<float>(py::reinterpret_borrow<py::array>(parts[2]), name);
+    matrix.values = view<float>(as_array(parts[2], name), name);
     if (matrix.values.size() != matrix.indices.size())
       throw std::invalid_argument(std::string(name) + ": data has " + std::to_string(matrix.values.size()) +
                                   " entries, indices has " + std::to_string(matrix.indices.size()));
@@ -89,8 +97,9 @@ inline Rows view_rows(const py::list& blocks, std::int64_t n_rows, std::int64_t 
   rows.n_features = n_features;
   for (const py::handle item : blocks) {
     const auto block = py::cast<py::tuple>(item);
+    if (block.size() != 2) throw std::invalid_argument("a block must be (index or None, rows)");
     RowBlock view;
-    if (!block[0].is_none()) view.index = view_index(py::cast<py::array>(block[0]), "block index");
+    if (!block[0].is_none()) view.index = view_index(as_array(block[0], "block index"), "block index");
     view.entities = view_csr(py::cast<py::tuple>(block[1]), "block rows");
     rows.blocks.push_back(view);
   }

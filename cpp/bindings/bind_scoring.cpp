@@ -35,7 +35,7 @@ void bind_scoring(py::module_& module) {
         const Rows rows = view_rows(blocks, n_rows, n_features);
         std::span<const float> weights;
         if (!weight.is_none()) {
-          weights = view<float>(py::cast<py::array>(weight), "weight");
+          weights = view<float>(as_array(weight, "weight"), "weight");
           if (static_cast<std::int64_t>(weights.size()) != n_rows)
             throw std::invalid_argument("weight has " + std::to_string(weights.size()) + " entries, expected " +
                                         std::to_string(n_rows));

@@ -24,7 +24,7 @@ void bind_pack_items(const py::array& vectors, const py::object& offsets, bool n
   const ConstMatrix from = view_matrix(vectors, "vectors");
   std::span<const float> values;
   if (!offsets.is_none()) {
-    values = view<float>(py::reinterpret_borrow<py::array>(offsets), "offsets");
+    values = view<float>(as_array(offsets, "offsets"), "offsets");
     if (static_cast<std::int64_t>(values.size()) != from.n_rows)
       fail("offsets has " + std::to_string(values.size()) + " entries for " + std::to_string(from.n_rows) + " items");
   }
@@ -51,7 +51,7 @@ void bind_search_items(const py::array& panels, const py::array& offsets, std::i
     filter.exclude = &excluded;
   }
   if (!allowed.is_none()) {
-    const auto words = view<std::uint32_t>(py::reinterpret_borrow<py::array>(allowed), "allowed");
+    const auto words = view<std::uint32_t>(as_array(allowed, "allowed"), "allowed");
     if (static_cast<std::int64_t>(words.size()) != n_panels(n_items)) fail("allowed does not fit the number of items");
     filter.allowed = words.data();
   }

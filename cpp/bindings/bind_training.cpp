@@ -49,12 +49,12 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
   TrainingData data;
   data.target = view<float>(target, "target");
   const auto of_features = [&](std::size_t at, const char* name) {
-    return view<float>(py::cast<py::array>(features[at]), name);
+    return view<float>(as_array(features[at], name), name);
   };
   data.features = {of_features(0, "rate_linear"), of_features(1, "rate_factors"), of_features(2, "l2_linear"),
                    of_features(3, "l2_factors")};
   data.rows = view_rows(blocks, static_cast<std::int64_t>(data.target.size()), static_cast<std::int64_t>(data.features.l2_linear.size()));
-  if (!weight.is_none()) data.weight = view<float>(py::cast<py::array>(weight), "weight");
+  if (!weight.is_none()) data.weight = view<float>(as_array(weight, "weight"), "weight");
   data.grid_candidates = fields_of(grid_candidates);
 
   TrainingOptions set;

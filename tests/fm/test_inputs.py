@@ -344,3 +344,16 @@ def test_rows_may_only_be_read():
     fitted = model().fit(X, y, weight, field_ranges=make_sides().field_ranges)
     fitted.predict(X)
     assert RowArrays.of_matrix(X).n_features == 29
+
+
+@pytest.mark.parametrize("kind", [sparse.csc_array, sparse.coo_array])
+def test_positions_outside_are_caught_before_scipy_follows_them(kind):
+    X = kind(np.eye(6, dtype=np.float32))
+    (X.indices if kind is sparse.csc_array else X.coords[0])[:] = 2**30
+    with pytest.raises(errors.DataError, match="X: "):
+        FMClassifier().fit(X, [0, 1] * 3)
+
+
+def test_class_weights_of_other_classes_are_refused():
+    with pytest.raises(errors.DataError, match="class_weight: "):
+        FMClassifier(class_weight={7: 1.0}).fit(np.eye(6, dtype=np.float32), [0, 1] * 3)

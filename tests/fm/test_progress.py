@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fm_problems import make_ids, make_sides
 
+from factorec.errors import DataError
 from factorec.fm import FMClassifier, FMRegressor
 
 
@@ -68,3 +69,21 @@ def test_what_on_epoch_raises_ends_fit_and_leaves_the_estimator_as_it_was():
         model.fit(make_ids(n_users=3), on_epoch=stop)
     assert all(vars(model)[name] is value for name, value in before.items())
     assert vars(model).keys() == before.keys()
+
+
+@pytest.mark.parametrize("array", ["index", "indptr", "indices"])
+@pytest.mark.parametrize("batch_size", [1, 32])
+def test_arrays_that_on_epoch_changes_are_not_trained_on(array, batch_size):
+    """Promise 6: the core does not follow positions that were changed after it checked them."""
+    data = make_ids()
+    block = data.blocks[0]
+    owner = block.index if array == "index" else getattr(block.rows, array)
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+
+    def spoil(*_):
+        owner.flags.writeable = True
+        owner[:] = 2**30
+
+    with pytest.raises(DataError, match="changed by on_epoch"):
+        FMClassifier(**settings(batch_size=batch_size)).fit(data, on_epoch=spoil)

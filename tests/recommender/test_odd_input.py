@@ -73,3 +73,14 @@ def test_eval_set_is_a_dict(eval_set):
 def test_longer_lists_than_can_be(n):
     with pytest.raises(DataError, match="n must be less than"):
         fit().recommend([1], n=n)
+
+
+def test_a_user_folded_in_by_features_whose_rows_came_with_an_item():
+    """Nothing was learned from such rows: the explanation says so and does not fail for want of a penalty."""
+    rec = (
+        fit()
+        .fold_in_users(users={"user_id": [4]})
+        .fold_in_items({"user_id": [4, 1], "item_id": [6, 6], "rating": [5, 1]})
+    )
+    assert "learned from nothing" in rec.explain(4, 7).unexplained
+    assert not rec.fold_in_users({"user_id": [4], "item_id": [8], "rating": [5]}).explain(4, 7).unexplained

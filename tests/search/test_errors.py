@@ -187,3 +187,11 @@ def test_packing_checks_for_itself(name, value):
     _core.pack_items(**arguments)
     with pytest.raises(ValueError):
         _core.pack_items(**{**arguments, name: value})
+
+
+@pytest.mark.parametrize("kind", [sparse.csc_array, sparse.coo_array])
+def test_exclude_that_points_outside_is_caught_before_scipy_follows_it(kind):
+    exclude = kind(np.eye(2, 40, dtype=np.float32))
+    (exclude.indices if kind is sparse.csc_array else exclude.coords[0])[:] = 2**30
+    with pytest.raises(DataError, match="exclude: "):
+        ItemIndex(VECTORS).search(QUERIES, n=3, exclude=exclude)

@@ -57,9 +57,9 @@ def n_rows(table: Any) -> int:
 def check_lengths(table: Any, names: Iterable[Any]) -> None:
     """Raise `DataError` if columns of a table are of different lengths, as only those of a mapping can be."""
     if isinstance(table, Mapping):
-        lengths = {}
+        lengths, known = {}, list(table)  # a list takes names that cannot be hashed
         for name in names:
-            if name in table:
+            if name in known:
                 if not hasattr(table[name], "__len__"):
                     raise DataError(f"column {name!r} must be an array or a list, got {table[name]!r}")
                 lengths[name] = len(table[name])

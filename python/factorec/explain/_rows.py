@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from .._to_csr import to_csr
 from ..errors import DataError
 
 __all__ = ["Array", "OwnVectorRows", "Parameters", "as_rows", "own_vector_rows", "pair_rows", "stack_rows"]
@@ -56,7 +57,11 @@ def as_rows(X: Any, n_features: int, name: str) -> sparse.csr_matrix:
     """`X` as CSR of full width, checked."""
     if np.ndim(X) != 2:
         raise DataError(f"{name} must be two-dimensional, one row per example, got {np.ndim(X)} dimension(s)")
-    rows: sparse.csr_matrix = X if getattr(X, "format", None) == "csr" else sparse.csr_matrix(X)
+    try:
+        rows: sparse.csr_matrix = to_csr(X) if sparse.issparse(X) else sparse.csr_matrix(X)
+        rows.check_format(full_check=True)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
     if rows.shape[1] != n_features:
         raise DataError(f"{name} has {rows.shape[1]} columns for {n_features} features: give rows of full width")
     return rows

@@ -43,6 +43,8 @@ def check_settings(estimator: Any) -> None:
         check_integer(name, getattr(estimator, name), low=1)
     for name in ("init_scale", "l2_bias", "l2_count_power"):
         check_real(name, getattr(estimator, name), low=0)
+    if not isinstance(estimator.verbose, numbers.Integral | np.bool_):
+        raise DataError(f"verbose must be an integer or a bool, got {estimator.verbose!r}")
     check_real("validation_fraction", estimator.validation_fraction, low=0, above=True)
     for name in ("l2_linear", "l2_factors"):
         value = getattr(estimator, name)

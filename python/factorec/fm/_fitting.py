@@ -13,7 +13,7 @@ from .. import _core
 from ..errors import DataError, DivergenceError
 from ._progress import OnEpoch
 from ._rates import LearningRates
-from ._rows import RowArrays
+from ._rows import CsrTuple, RowArrays
 
 __all__ = ["EvalRows", "FitOptions", "SolverState", "run_epochs"]
 
@@ -149,6 +149,7 @@ def run_epochs(
     best_loss = np.inf
     waited = 0
     epoch = state.n_epochs
+    as_checked = _fingerprint(rows, negatives) if options.on_epoch else None
     for epoch in range(state.n_epochs, state.n_epochs + options.n_epochs):
         sums = trainer.epoch(epoch)
         if not np.isfinite(sums["loss"]) or not trainer.finite():
@@ -164,6 +165,8 @@ def run_epochs(
                 records[name].append(_metrics(rows_of, weights, options, state.target_scale))
         for call in options.on_epoch:
             call(epoch, {name: dict(record[-1]) for name, record in records.items()})
+        if options.on_epoch and _fingerprint(rows, negatives) != as_checked:
+            raise DataError("the arrays that fit is training on were changed by on_epoch; let it change copies of them")
         if options.n_iter_no_change is not None:
             loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
             if loss < best_loss:
@@ -182,6 +185,11 @@ def run_epochs(
         for name, kept in records.items()
     }
     return final_weights, final_state, history
+
+
+def _fingerprint(rows: RowArrays, negatives: tuple[int, CsrTuple] | None) -> int:
+    seen = [] if negatives is None else [(None, negatives[1])]
+    return RowArrays([*rows.blocks, *seen], rows.n_rows, rows.n_features).fingerprint()
 
 
 def _pass_metrics(sums: dict[str, float], loss: str, target_scale: float) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
@@ -21,7 +22,7 @@ from ._problem import Problem
 from ._progress import OnEpoch, show_progress
 from ._rates import LearningRates
 from ._regularization import Regularization, total_weights
-from ._rows import RowArrays, as_csr
+from ._rows import RowArrays, as_csr, as_csr_format
 from ._tuned import Tuned, tuned_by_field
 from ._weights import begin, expected_negatives, go_on, returned
 from .parameters import FMParameters, Penalties
@@ -118,6 +119,8 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         )
 
     def _validate(self, X: Any, y: Any = None, *, reset: bool) -> Any:
+        if issparse(X):  # before scikit-learn has scipy convert it
+            X = as_csr_format(X)
         settings = {"accept_sparse": "csr", "dtype": np.float32, "reset": reset}
         if y is None:
             return validate_data(self, X, **settings)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from .. import _core
+from .._to_csr import to_csr
 from ..errors import DataError
 
-__all__ = ["CsrTuple", "RowArrays", "as_csr", "as_index", "csr_tuple"]
+__all__ = ["CsrTuple", "RowArrays", "as_csr", "as_csr_format", "as_index", "csr_tuple"]
 
 CsrTuple = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32] | None, int]
 
@@ -42,6 +44,14 @@ class RowArrays:
         for start, stop in grid:
             ids[start:stop] = True
         return ids
+
+    def fingerprint(self) -> int:
+        """A checksum of where every entry stands: the core trusts that, once it has checked it."""
+        checksum = 0
+        for index, (indptr, indices, _, _) in self.blocks:
+            for array in (index, indptr, indices):
+                checksum = checksum if array is None else crc32(array.data, checksum)
+        return checksum
 
     @classmethod
     def of_matrix(cls, X: Any, field_ranges: dict[str, tuple[int, int]] | None = None) -> RowArrays:
@@ -75,6 +85,14 @@ def as_index(values: Any, name: str) -> npt.NDArray[Any]:
     return _index(index)
 
 
+def as_csr_format(X: Any, name: str = "X") -> Any:
+    """A sparse matrix of any format as CSR; positions outside are an error that names it."""
+    try:
+        return to_csr(X)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
 def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
     """Bring rows into CSR float32 with every entry checked and no column twice in a row.
 
@@ -99,8 +117,7 @@ def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
     """
     matrix: Any
     if sp.issparse(X):
-        sparse: Any = X
-        matrix = sparse.tocsr()
+        matrix = as_csr_format(X, name)
     else:
         dense = np.asarray(X)
         if dense.ndim != 2:

@@ -222,7 +222,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
         if self.class_weight is None:
             return weight
-        by_class = compute_sample_weight(self.class_weight, self.classes_[target.astype(int)])
+        try:
+            by_class = compute_sample_weight(self.class_weight, self.classes_[target.astype(int)])
+        except ValueError as error:
+            raise DataError(f"class_weight: {error}") from None
         combined = by_class if weight is None else by_class * weight
         return row_weights(combined, len(target), "class_weight times sample_weight")
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from .. import _core
 from ..errors import DataError
 from ._checks import check_integer
-from ._rows import CsrTuple, as_csr, as_index
+from ._rows import CsrTuple, as_csr, as_csr_format, as_index
 
 __all__ = ["NegativeSampling"]
 
@@ -53,7 +53,7 @@ class NegativeSampling:
         if not sp.issparse(self.seen):
             raise DataError(f"seen must be a scipy sparse matrix, got {type(self.seen).__name__}")
         given: Any = self.seen
-        structure = given.tocsr()
+        structure = as_csr_format(given, "seen")
         structure = sp.csr_array(
             (np.ones(len(structure.indices), np.float32), structure.indices, structure.indptr),
             structure.shape,

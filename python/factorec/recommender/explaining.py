@@ -86,11 +86,16 @@ def _nothing_to_go_by(p: Any, feature: int, rated: NDArray[np.int32], item: int,
     """Why none of a user's rows explains a score; "" if some do."""
     if not p.n_factors:
         return "the model has no factors (n_factors=0), so no rating influences another score"
-    if feature < 0 or not len(rated):
+    if feature < 0 or not len(rated) or _is_unlearned(p, feature):
         return "the model learned from nothing that this user did"
     if (rated == item).all():
         return f"this {noun} is all that the model learned from this user"
     return ""
+
+
+def _is_unlearned(p: Any, feature: int) -> bool:
+    """Whether a vector is the zero of one who was folded in by features alone; rows that came later did not move it."""
+    return not p.factors[feature].any() and not np.any(p.penalties.factors[feature])
 
 
 def _by_parts_alone(reason: str, shown: dict[str, Any]) -> Explanation:

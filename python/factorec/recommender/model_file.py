@@ -164,6 +164,14 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     state = metadata["solver_state"]
     if set(state) != set(_SCALARS) or not all(_is_number(value) for value in state.values()):
         raise FormatError(f"the solver's state is {state!r:.200}, expected numbers {', '.join(_SCALARS)}")
+    counts = state["n_epochs"], state["seed"]
+    if (
+        not all(isinstance(count, int) and 0 <= count < 2**62 for count in counts)
+        or not all(abs(value) <= 1e300 for value in state.values())
+        or state["target_scale"] <= 0
+    ):
+        raise FormatError(f"the solver's state is {state!r:.200}, which no training leaves")
+    state |= {name: float(state[name]) for name in ("bias_accumulator", "target_mean", "target_scale")}
     estimator.solver_state_ = SolverState(
         linear_accumulator=tensors["solver.linear_accumulator"],
         factors_accumulator=tensors["solver.factors_accumulator"],

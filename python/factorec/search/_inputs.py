@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from .._to_csr import to_csr
 from ..errors import DataError
 
 __all__ = ["allowed_items", "as_matrix", "as_positive", "as_rows", "as_vector", "item_mask"]
@@ -57,7 +58,10 @@ def as_rows(given: Any, name: str, shape: tuple[int, int]) -> Csr:
         raise DataError(f"{name} must be a scipy sparse matrix of shape {shape}, got {type(given).__name__}")
     if matrix.ndim != 2 or matrix.shape != shape:
         raise DataError(f"{name} has shape {matrix.shape}, expected {shape}: a row per query, a column per item")
-    csr: Any = matrix if matrix.format == "csr" else matrix.tocsr()
+    try:
+        csr: Any = to_csr(matrix)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
     indptr, indices = np.ascontiguousarray(csr.indptr), np.ascontiguousarray(csr.indices)
     return indptr, indices, None, shape[1]
 
