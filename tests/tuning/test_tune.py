@@ -18,6 +18,7 @@ import factorec as fr
 from factorec import errors
 from factorec.model_selection import LeaveLastN, RandomSplit, TemporalSplit, train_test_split
 from factorec.tuning import search_space, tune
+from factorec.tuning.space import defaults
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,17 @@ def test_the_own_settings_come_first(table):
     first = tune(rec, table, n_trials=1, max_epochs=4).study.trials[0].params
     assert (first["learning_rate"], first["l2_linear"], first["l2_factors"]) == (0.05, 0.049, 0.1)
     assert (first["n_factors"], first["init_scale"], first["l2_count_power"]) == (8, 0.01, 0.0)
+
+
+@pytest.mark.parametrize(
+    "rec",
+    [regressor(), fr.Recommender(fr.FMClassifier()), ranker()],
+    ids=["ratings", "likes", "likes with negatives"],
+)
+def test_the_space_holds_the_tuned_defaults(rec):
+    """Also those of fields: else the first trial would not be of the recommender's own settings."""
+    space = search_space(rec, side=True)
+    assert defaults(space, rec).keys() == space.keys()
 
 
 def test_seeds_decide(table):

@@ -23,6 +23,7 @@ _BOUNDS = {
     "likes": ((0.02, 0.3), (0.0003, 0.1), (0.005, 0.3)),
     "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
 }
+_SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
 
 
 def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
     space = {name: between(bounds) for name, bounds in zip(BY_FIELD, _BOUNDS[kind], strict=True)}
     if rec.fields is not None if side is None else side:
         space |= {f"{name}/{SIDE}": distribution for name, distribution in space.items()}
+        space[f"learning_rate/{SIDE}"] = between(_SIDE_RATE)
     space["l2_count_power"] = distributions.CategoricalDistribution((0.0, 0.25, 0.5))
     space["init_scale"] = between((0.005, 0.1))
     choice = sorted({16, 32, 64, 128, rec.estimator.n_factors})
