@@ -84,3 +84,20 @@ def test_a_user_folded_in_by_features_whose_rows_came_with_an_item():
     )
     assert "learned from nothing" in rec.explain(4, 7).unexplained
     assert not rec.fold_in_users({"user_id": [4], "item_id": [8], "rating": [5]}).explain(4, 7).unexplained
+
+
+def test_folding_items_in_leaves_the_history_in_its_order(tmp_path):
+    """With negatives, and rows of a user not in the order of the items; also on the read-only arrays of a file."""
+    table = {"user_id": [1, 1, 1, 2, 2, 2], "item_id": [9, 7, 9, 8, 6, 5], "rating": [5.0, 1, 4, 5, 2, 4]}
+    rec = fit(table, negatives=2)
+    items, labels = rec.interactions_.items.copy(), rec.interactions_.label.copy()
+    rec.save(tmp_path / "model.factorec")
+    loaded = fr.load(tmp_path / "model.factorec")
+    late = {"user_id": [1, 1, 2], "item_id": [4, 4, 4], "rating": [5.0, 5, 1]}
+    before = rec.interactions_
+    rec.fold_in_items(late)
+    assert np.array_equal(before.items, items)
+    assert np.array_equal(before.label, labels)
+    assert np.array_equal(rec.interactions_.items[:3], items[:3])
+    top, again = rec.recommend([1], n=3), loaded.fold_in_items(late).recommend([1], n=3)
+    assert np.array_equal(top.scores, again.scores)

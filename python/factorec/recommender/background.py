@@ -97,7 +97,7 @@ def background_of(
     n_old = len(rec.encoder_.users_)
     likes = np.bincount(old.users(), old.weight, n_old)
     trained = rec.encoder_.is_trained("item")
-    seen = old.seen(len(trained))
+    seen = old.seen(len(trained)).copy()  # it shares the history's memory, whose order is that of the labels
     seen.sum_duplicates()
     n_unseen = int(trained.sum()) - np.asarray((seen[:, trained] > 0).sum(axis=1)).ravel()
     is_new = np.append(~trained, np.ones(n_items - len(trained), bool))[solved]
