@@ -32,7 +32,7 @@ class Numeric(Declaration):
     bins : int or None
         An integer: that many bins of about equally many rows, a feature column each (one-hot); fewer where numbers
         repeat. None: one feature column with the standardised number; all equal: nothing. On MovieLens 100K bins of
-        age and year predict better than standardised numbers (``benchmarks/fields.py``).
+        age and year predict likes better than standardised numbers, and ratings as well (``benchmarks/fields.py``).
     missing : {"ignore", "category", "raise"}
         A missing number contributes nothing (as the mean does), has a column of its own, or is an error.
     name : str, optional
