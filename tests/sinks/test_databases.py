@@ -263,6 +263,7 @@ def test_bad_columns(database, columns, message):
     [
         ({"table": ""}, "table must be text"),
         ({"table": "a\0b"}, "table must be text"),
+        ({"table": "a\ud800"}, "table must be text"),
         ({"model": None}, "model must be text"),
         ({"time": datetime(2025, 1, 1)}, "time must be a datetime with a time zone"),
         ({"mode": "upsert"}, "mode must be 'replace' or 'append', got 'upsert'"),

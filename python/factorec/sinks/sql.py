@@ -37,7 +37,13 @@ class TableOptions:
         """Refuse what cannot be."""
         names = {"table": self.table, "model": self.model} | ({} if self.schema is None else {"schema": self.schema})
         for name, value in names.items():
-            if not isinstance(value, str) or not value or "\0" in value:
+            # Half a surrogate pair is none that UTF-8 can encode.
+            if (
+                not isinstance(value, str)
+                or not value
+                or "\0" in value
+                or any("\ud800" <= c <= "\udfff" for c in value)
+            ):
                 raise DataError(f"{name} must be text, and not empty, got {value!r}")
         if self.mode not in MODES:
             raise DataError(f"mode must be 'replace' or 'append', got {self.mode!r}")
