@@ -38,7 +38,9 @@ def explain(
     if by not in ("field", "feature"):
         raise DataError(f"by must be 'field' or 'feature', got {by!r}")
     if rec.interactions_ is None:
-        raise DataError("this model was saved without its users' history, which is what explains a score")
+        raise DataError(
+            "this model was saved without its users' history, which is what explains a score; save it with history=True"
+        )
     encoder, history, p = rec.encoder_, rec.interactions_, rec.estimator_.parameters_
     u, i = (
         int(id_positions(vocabulary, [given], kind)[0])

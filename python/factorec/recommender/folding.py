@@ -109,7 +109,9 @@ class FoldIn(BaseEstimator):  # type: ignore[misc]
 def _fold_in(rec: Any, side: Side, table: Any, catalogue: Any) -> None:
     """Fold the ids of one side in; `rec` changes only when all is done."""
     if rec.interactions_ is None:
-        raise DataError("this model was saved without its users' history, which folding in adds to")
+        raise DataError(
+            "this model was saved without its users' history, which folding in adds to; save it with history=True"
+        )
     if table is None and catalogue is None:
         raise DataError(f"there is nothing to fold in: give a table of interactions, or {side}s= with their features")
     other = "item" if side == "user" else "user"
