@@ -99,7 +99,8 @@ def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
     """Go over more rows; ids that are new, or were only in a catalogue, get parameters of their own."""
     if rec.interactions_ is None:
         raise DataError(
-            "this model was saved without its users' history; partial_fit would lose what they have seen; save it with history=True"
+            "this model was saved without its users' history; partial_fit would lose what they have seen; "
+            "save it with history=True"
         )
     columns = check_columns(rec)
     rows = read_interactions(table, columns, "table")
