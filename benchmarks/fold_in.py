@@ -90,7 +90,9 @@ def main() -> None:
             figures.append(figure(case, given_away, 0.010, "lower") | {"means": means})
             print("    " + ", ".join(f"{way} {value:.4f}" for way, value in means.items()), flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({"machine": machine.describe(), "figures": figures}, indent=2) + "\n")
+    command = "python benchmarks/fold_in.py"
+    document = {"command": command, "machine": machine.describe(), "figures": figures}
+    arguments.out.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

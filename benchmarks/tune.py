@@ -10,8 +10,8 @@ predicts as well but is no minimum of anything, and what is re-solved for a user
 "-fields" adds the side features of users and films and draws the settings of their fields, with the ids at their
 defaults. It judges by the mean over two ways to hold out: 10 % of the rows, and 5 rows of every user. Side features
 help users with many ratings at almost any setting; the second way is where they can hurt those with few. Of the
-settings as good as the best but for noise, the classifiers take that of the highest rate, since tables with fewer rows
-take fewer steps; the regressor, which makes 50 passes, that of the highest fidelity.
+settings as good as the best but for noise, that of the highest rate is taken, since tables with fewer rows take fewer
+steps.
 """
 
 from __future__ import annotations
@@ -155,12 +155,7 @@ def tune(name: str, n_settings: int, seed: int) -> Setting:
         raise SystemExit(f"{name}: no setting reached a fidelity of {FIDELITY}; draw more with --settings")
     best = min(faithful.values())
     tied = [i for i in faithful if faithful[i] <= best + search.tie]
-    if not search.tie:
-        taken = tied[0]
-    elif search.metric == "rmse":
-        taken = max(tied, key=lambda i: finalists[i][1])
-    else:
-        taken = max(tied, key=lambda i: settings[i]["learning_rate"])
+    taken = max(tied, key=lambda i: settings[i]["learning_rate"]) if search.tie else tied[0]
     choice = settings[taken]
     print(f"choice: {choice}", flush=True)
     return choice

@@ -95,7 +95,7 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
     else:
         mean = weight @ y / weight.sum()
         scale = np.sqrt(weight @ (y - mean) ** 2 / weight.sum())
-    ids, side = ((0.003, 0.048), (0.0022, 0.11)) if classifier else ((0.049, 0.083), (0.014, 0.054))
+    ids, side = ((0.003, 0.048), (0.0022, 0.11)) if classifier else ((0.049, 0.083), (0.036, 0.056))
     l2 = [
         by_feature(v, field_ranges, totals, model.l2_count_power, *default)
         for v, *default in zip((model.l2_linear, model.l2_factors), ids, side, strict=True)

@@ -183,7 +183,7 @@ class FMParameters:
             False leaves out the pairs of features inside the item and keeps ``w'x_i`` only, as the published
             k-NN recipe does: the same for single one-hot ids, a wrong ranking as soon as items have two features.
             On MovieLens 100K with genres and year, 95 to 99.7 % of the users then get a wrong top 10, with 1.8 to
-            3.2 wrong films in it (``benchmarks/published_formula.py``).
+            3.5 wrong films in it (``benchmarks/published_formula.py``).
         n_jobs : int, optional
 
         Returns
