@@ -11,9 +11,8 @@ from scipy.sparse import csr_matrix
 
 from ...errors import DataError
 from .._labels import read_labels
-from ..vocabulary import Vocabulary
-from .base import Declaration, Field, Learnt, choose
-from .categorical import learn_categories, pack_categories, refuse_missing, refuse_unknown, unpack_categories
+from .base import Declaration, Learnt, choose
+from .categories import CategoriesField, learn_categories, refuse_missing, refuse_unknown, unpack_categories
 
 __all__ = ["MultiLabel"]
 
@@ -104,26 +103,8 @@ class MultiLabel(Declaration):
         return MultiLabelField(self.field_name, self, *unpack_categories(learnt, self.column))
 
 
-class MultiLabelField(Field):
+class MultiLabelField(CategoriesField):
     """The labels that have columns: in ascending order, then the one for missing values."""
-
-    def __init__(
-        self, name: str, declaration: MultiLabel, vocabulary: Vocabulary, rare: Vocabulary | None = None
-    ) -> None:
-        super().__init__(name)
-        self.declaration = declaration
-        self.vocabulary = vocabulary
-        self.rare = rare
-
-    @property
-    def n_columns(self) -> int:
-        """How many labels there are, with that of missing values."""
-        return len(self.vocabulary) + (self.declaration.missing == "category")
-
-    def feature_names(self) -> list[str]:
-        """Name the columns ``field_label``."""
-        names = [f"{self.name}_{value}" for value in self.vocabulary.ids.tolist()]
-        return names + [f"{self.name}_missing"] * (self.declaration.missing == "category")
 
     def distinct(self, table: Any) -> tuple[csr_matrix, npt.NDArray[np.int64]]:
         """One row per row of the table: lists are not compared."""
@@ -146,7 +127,3 @@ class MultiLabelField(Field):
         rows = csr_matrix((values.astype(np.float32), (row, column)), shape=shape)
         rows.sort_indices()
         return rows, np.arange(found.n_rows)
-
-    def learnt(self) -> Learnt:
-        """The labels."""
-        return pack_categories(self.vocabulary, self.rare)

@@ -14,7 +14,7 @@ from ...errors import DataError
 from .._columns import read_numbers
 from .._sparse import one_hot
 from .base import Declaration, Field, Learnt, choose
-from .categorical import refuse_missing
+from .categories import refuse_missing
 
 __all__ = ["Numeric"]
 
