@@ -10,6 +10,7 @@ namespace factorec {
 namespace {
 
 constexpr std::int64_t kRowsPerChunk = 16384;  // of one unit of work
+constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
 
 // Entries of one entity inside a field: how many, and whether all are 1.
 struct Inside {
@@ -156,6 +157,12 @@ Deal deal_columns(const std::vector<std::int64_t>& counts, int n_groups) {
     deal.position[static_cast<std::size_t>(column)] =
         static_cast<std::int32_t>(next[deal.group[static_cast<std::size_t>(column)]]++);
   return deal;
+}
+
+int Schedule::threads_for(std::span<const std::int32_t> blocks, int n_threads) const {
+  std::int64_t n_rows = 0;
+  for (std::int32_t block : blocks) n_rows += end(block) - begin(block);
+  return static_cast<int>(std::clamp<std::int64_t>(n_rows / kRowsPerThread, 1, n_threads));
 }
 
 std::vector<std::int32_t> order_blocks(int n_groups, const CounterRng* rng) {

@@ -16,19 +16,14 @@
 #include <stdexcept>
 #include <string>
 
-#include "factorec/parallel.hpp"
 #include "factorec/validation.hpp"
 #include "feature_table.hpp"
-#include "gathering.hpp"
-#include "gradient_sums.hpp"
+#include "group_pass.hpp"
 #include "kernels/kernels.hpp"
+#include "pair_pass.hpp"
 
 namespace factorec {
 namespace {
-
-constexpr std::int64_t kFrozenRows = 1024;    // rows of a block between two steps of the shared features
-constexpr std::int64_t kRowsPerPoll = 16384;  // between two looks at Control
-constexpr std::int64_t kRowsPerThread = 1024;  // fewer are done sooner than a thread wakes up
 
 void check_size(std::size_t size, std::int64_t expected, const char* name) {
   if (static_cast<std::int64_t>(size) != expected)
@@ -52,7 +47,7 @@ class Trainer::State {
  public:
   State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
         Control& control)
-      : data_(std::move(data)), options_(options), kernels_(kernels().training), bias_(bias) {
+      : data_(std::move(data)), options_(options), bias_(bias) {
     check(start);
     control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
@@ -67,26 +62,24 @@ class Trainer::State {
     control.throw_if_stopped();
     pairs_ = grid_ && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
-    table_.emplace(places(by_row), start, data_.features, kernels_.width);
+    table_.emplace(places(by_row), start, data_.features, kernels().training.width);
+    group_pass_.emplace(data_, options_, *table_, n_live_);
     if (!data_.negatives) schedule(0, control);
   }
 
   PassSums epoch(std::uint64_t number, Control& control) {
     if (data_.negatives || (!grid_ && options_.shuffle)) schedule(number, control);
+    if (!grid_) return run_batches(control);
     const CounterRng order = rng().fork(kBlockOrder).fork(number);
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
     const auto n_groups = static_cast<std::size_t>(schedule_.n_groups);
     PassSums sums;
     for (std::size_t round = 0; round < n_groups; ++round) {
       const std::span<const std::int32_t> of_round(blocks.data() + round * n_groups, n_groups);
-      if (pairs_)
-        sums.add(run_pairs(of_round, control));
-      else if (grid_)
-        sums.add(run_round(of_round, control));
-      else if (options_.batch_size == 1)
-        sums.add(run_rows(control));
-      else
-        sums.add(run_batches(control));
+      const PassSums of_all = pairs_ ? pair_pass_.run_round(of_round, schedule_, *table_, options_, bias(), control)
+                                     : group_pass_->run_round(of_round, schedule_, bias(), control);
+      step_bias(of_all);
+      sums.add(of_all);
     }
     return sums;
   }
@@ -194,156 +187,22 @@ class Trainer::State {
       negatives = {data_.negatives->epoch(epoch), data_.negatives->per_positive(), data_.target};
     schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, negatives ? &*negatives : nullptr,
                                options_.n_threads, control);
-    if (pairs_) gather_pairs(control);
+    if (pairs_) pair_pass_.gather(data_, *grid_, schedule_, control);
   }
 
-  void gather_pairs(Control& control) {
-    const auto n = static_cast<std::size_t>(schedule_.size());
-    const Deal& first = grid_->first_deal;
-    const Deal& second = grid_->second_deal;
-    const auto offset = static_cast<std::int32_t>(grid_->fields.first.size());
-    pair_rows_.resize(n);
-    pair_weights_.resize(data_.weight.empty() ? 0 : n);
-    for (std::size_t i = 0; i < n; ++i) {
-      if (i % kRowsPerPoll == 0) control.throw_if_stopped();
-      const auto row = static_cast<std::size_t>(schedule_.row[i]);
-      const std::int32_t item = schedule_.negative_item.empty() ? -1 : schedule_.negative_item[i];
-      const std::int32_t column = item < 0 ? grid_->second[row] : grid_->second_of_item[static_cast<std::size_t>(item)];
-      pair_rows_[i] = {first.position[static_cast<std::size_t>(grid_->first[row])],
-                       offset + second.position[static_cast<std::size_t>(column)],
-                       item < 0 ? data_.target[row] : 0.0f};
-      if (!data_.weight.empty()) pair_weights_[i] = data_.weight[row];
-    }
-    // Not `= {}`, which assigns an empty list and keeps the memory.
-    std::vector<std::int64_t>().swap(schedule_.row);
-    std::vector<std::int32_t>().swap(schedule_.negative_item);
-  }
-
-  std::int64_t block_begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
-  std::int64_t block_end(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block) + 1]; }
-
-  // Threads that are worth waking for a round.
-  int threads_for(std::span<const std::int32_t> blocks) const {
-    std::int64_t n_rows = 0;
-    for (std::int32_t block : blocks) n_rows += block_end(block) - block_begin(block);
-    return static_cast<int>(std::clamp<std::int64_t>(n_rows / kRowsPerThread, 1, options_.n_threads));
-  }
-
-  // A round of blocks whose rows are pairs of grid features.
-  PassSums run_pairs(std::span<const std::int32_t> blocks, Control& control) {
-    const auto run = kernels_.pair_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
-    std::vector<PassSums> of_block(blocks.size());
-    parallel_for(static_cast<std::int64_t>(blocks.size()), threads_for(blocks), control, [&](std::int64_t i, int) {
-      const std::int32_t block = blocks[static_cast<std::size_t>(i)];
-      for (std::int64_t at = block_begin(block); at < block_end(block); at += kRowsPerPoll) {
-        if (control.stop()) return;
-        PairJob job;
-        job.table = table_->view();
-        job.clip = options_.clip;
-        job.bias = static_cast<float>(bias_.value);
-        job.rows = pair_rows_.data() + at;
-        job.weights = pair_weights_.empty() ? nullptr : pair_weights_.data() + at;
-        job.n_rows = std::min(kRowsPerPoll, block_end(block) - at);
-        job.n_ahead = table_->exceeds_cache() ? block_end(block) - at - job.n_rows : -job.n_rows;
-        run(job, &of_block[static_cast<std::size_t>(i)]);
-      }
-    });
-    return end_round(of_block);
-  }
-
-  // A round of blocks whose rows have features beside the grid's.
-  PassSums run_round(std::span<const std::int32_t> blocks, Control& control) {
-    const std::int64_t n_frozen = data_.rows.n_features - n_live_;
-    // As many blocks at a time as there are threads: their sums are still in the cache when they are merged.
-    const auto at_once = std::min(static_cast<std::size_t>(threads_for(blocks)), blocks.size());
-    while (gradient_sums_.size() < at_once + 1) gradient_sums_.emplace_back(n_frozen, table_->padded());
-    GradientSums& merged = gradient_sums_.front();
-    std::int64_t longest = 0;
-    for (std::int32_t block : blocks) longest = std::max(longest, block_end(block) - block_begin(block));
-    std::vector<PassSums> of_block(blocks.size());
-    for (std::int64_t done = 0; done < longest; done += kFrozenRows) {
-      for (std::size_t first = 0; first < blocks.size(); first += at_once) {
-        const std::size_t n = std::min(at_once, blocks.size() - first);
-        parallel_for(static_cast<std::int64_t>(n), static_cast<int>(n), control, [&](std::int64_t i, int) {
-          const std::size_t at = first + static_cast<std::size_t>(i);
-          const std::int64_t begin = block_begin(blocks[at]) + done;
-          run_places(begin, std::min(begin + kFrozenRows, block_end(blocks[at])),
-                     gradient_sums_[static_cast<std::size_t>(i) + 1], of_block[at], control);
-        });
-        for (std::size_t i = 1; i <= n; ++i) {
-          merged.add(gradient_sums_[i]);
-          gradient_sums_[i].clear();
-        }
-      }
-      step_merged(merged);
-    }
-    return end_round(of_block);
-  }
-
-  PassSums run_rows(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(0, table_->padded());
-    PassSums sums;
-    for (std::int64_t place = 0; place < schedule_.size(); ++place) {
-      PassSums of_row;
-      run_places(place, place + 1, gradient_sums_[0], of_row, control);
-      step_bias(of_row);
-      sums.add(of_row);
-    }
-    return sums;
-  }
-
+  // Without a grid: a step of everything after every batch_size rows.
   PassSums run_batches(Control& control) {
-    while (gradient_sums_.empty()) gradient_sums_.emplace_back(data_.rows.n_features, table_->padded());
     PassSums sums;
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
-      PassSums of_batch;
-      run_places(begin, end, gradient_sums_[0], of_batch, control);
-      step_merged(gradient_sums_[0]);
+      const PassSums of_batch = group_pass_->run_rows(begin, end, schedule_, bias(), control);
       step_bias(of_batch);
       sums.add(of_batch);
     }
     return sums;
   }
 
-  // Rows at places [begin, end) of the schedule, through the group kernel.
-  void run_places(std::int64_t begin, std::int64_t end, GradientSums& gradients, PassSums& sums, Control& control) {
-    const auto run = kernels_.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
-    GatheredRows rows;
-    const AlignedFloats scratch = aligned_floats(kGroupRows * table_->padded());
-    for (std::int64_t place = begin; place < end; place += kGroupRows) {
-      control.throw_if_stopped();  // each time: rows of many entries take long
-      gather_rows(data_, schedule_, *table_, n_live_, place, std::min(place + kGroupRows, end), gradients, rows);
-      GroupJob job;
-      job.table = table_->view();
-      job.clip = options_.clip;
-      job.bias = static_cast<float>(bias_.value);
-      job.n_rows = rows.n_rows;
-      job.frozen = rows.frozen.list();
-      job.live = rows.live.list();
-      job.slot = rows.slot.data();
-      job.target = rows.target;
-      job.weight = rows.weight;
-      job.gradients = gradients.gradients();
-      job.gradient_stride = gradients.stride();
-      job.scratch = scratch.get();
-      run(job, &sums);
-    }
-  }
-
-  void step_merged(GradientSums& gradients) {
-    for (std::size_t s = 0; s < gradients.features().size(); ++s)
-      kernels_.merged_step[static_cast<int>(options_.solver)](
-          {table_->view(), gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
-    gradients.clear();
-  }
-
-  PassSums end_round(const std::vector<PassSums>& of_block) {
-    PassSums sums;
-    for (const PassSums& block : of_block) sums.add(block);
-    step_bias(sums);
-    return sums;
-  }
+  float bias() const { return static_cast<float>(bias_.value); }
 
   // One step by the mean slope of the rows in `sums`.
   void step_bias(const PassSums& sums) {
@@ -361,7 +220,6 @@ class Trainer::State {
 
   TrainingData data_;
   TrainingOptions options_;
-  const TrainingKernels& kernels_;
   BiasState bias_;
   std::vector<std::int64_t> order_;  // rows in the order of the seed
   std::optional<Grid> grid_;
@@ -369,9 +227,8 @@ class Trainer::State {
   std::int64_t n_live_ = 0;          // features at places below are updated row by row
   std::optional<FeatureTable> table_;
   Schedule schedule_;
-  std::vector<PairRow> pair_rows_;
-  std::vector<float> pair_weights_;
-  std::vector<GradientSums> gradient_sums_;  // the merged one, then one per thread
+  PairPass pair_pass_;
+  std::optional<GroupPass> group_pass_;
 };
 
 Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,

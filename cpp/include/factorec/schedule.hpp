@@ -46,7 +46,12 @@ struct Schedule {
   std::vector<std::int64_t> row;             // the row visited at each place
   std::vector<std::int32_t> negative_item;   // its item entity instead of the row's own, -1: its own; or empty
 
-  std::int64_t size() const { return static_cast<std::int64_t>(row.size()); }
+  std::int64_t size() const { return block_begin.empty() ? 0 : block_begin.back(); }
+  std::int64_t begin(std::int32_t block) const { return block_begin[static_cast<std::size_t>(block)]; }
+  std::int64_t end(std::int32_t block) const { return block_begin[static_cast<std::size_t>(block) + 1]; }
+
+  // Threads, at most n_threads, that are worth waking for the given blocks.
+  int threads_for(std::span<const std::int32_t> blocks, int n_threads) const;
 };
 
 // The blocks of each round of one epoch: blocks[round * n_groups + i]. Blocks of a round share no column of
