@@ -8,8 +8,9 @@ A benchmark is one contender in one case:
     def test_numpy(contender):
         contender("top 100, ML-100K", "numpy", other_function)
 
-`report.py` puts the contenders of a case side by side and says which bars were met; a case without "factorec" holds
-several ways of ours, each with a limit of its own.
+Ours are "factorec" and "factorec, <way>"; a case without either holds several ways of ours. `report.py` puts each of
+ours beside the peers of its case and beside whatever it has a bar against: a contender of the same case, or of another
+as "case: contender".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -49,17 +51,41 @@ def _limit_threads(threads):
 def contender(benchmark):
     """Time one contender of a case; the median counts.
 
-    `bars`: contender -> how many times faster ours has to be; `limit`: seconds that ours may take;
-    `seconds`: a function that measures by itself and returns seconds (for the difference of two times).
+    `bars`: other -> how many times faster than it ours has to be (their time / ours >= bar);
+    `at_most`: other -> how many times its time ours may take (ours / theirs <= bar); `limit`: seconds that ours may
+    take. Instead of a function to time: `seconds`, what was measured already or a function that measures once and
+    returns seconds (for the difference of two times); `latencies`, seconds of every single call or a function that
+    returns them, of which percentiles are told, with `p99_at_most` times the median as a bar. `roofline`: {"seconds":
+    what the machine could do it in, "limit": by what it is limited}; `note`: printed behind the name.
     """
 
-    def run(case, name, function=None, *, seconds=None, bars=None, limit=None, rounds=5, note=None):
+    def run(
+        case,
+        name,
+        function=None,
+        *,
+        seconds=None,
+        latencies=None,
+        bars=None,
+        at_most=None,
+        limit=None,
+        p99_at_most=None,
+        roofline=None,
+        rounds=5,
+        note=None,
+    ):
         benchmark.group = case
-        benchmark.extra_info.update(contender=name, bars=bars or {}, limit=limit, note=note)
-        if seconds is None:
+        told = {"bars": bars or {}, "at_most": at_most or {}, "limit": limit, "note": note}
+        benchmark.extra_info.update(contender=name, p99_at_most=p99_at_most, roofline=roofline, **told)
+        if function is not None:
             return benchmark.pedantic(function, rounds=rounds, warmup_rounds=1)
-        measured = sorted(seconds() for _ in range(rounds))
-        benchmark.extra_info["seconds"] = measured[len(measured) // 2]
+        if latencies is not None:
+            measured = np.asarray(latencies() if callable(latencies) else latencies)
+            at = {f"p{percent}": float(np.percentile(measured, percent)) for percent in (50, 90, 99)}
+            benchmark.extra_info["percentiles"] = at
+        else:
+            measured = [seconds() for _ in range(rounds)] if callable(seconds) else seconds
+        benchmark.extra_info["seconds"] = float(np.median(measured))
         return benchmark.pedantic(lambda: None)
 
     return run

@@ -14,7 +14,9 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "report.py"
 def report():
     specification = importlib.util.spec_from_file_location("report", SCRIPT)
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)  # a script finds its neighbours by its folder
+        specification.loader.exec_module(module)
     return module
 
 
@@ -40,6 +42,42 @@ def test_ratios_and_verdicts(report):
         ("epoch", "10 ms", "fast: 15 ms", "1.50×", "≥ 2×", "**missed**"),
         ("epoch", "10 ms", "slow: 30 ms", "3.00×", "≥ 2×", "met"),
     ]
+
+
+def test_ways_of_ours_against_each_other(report):
+    rows = report.speed_rows(
+        {
+            "benchmarks": [
+                timed("epoch", "factorec, 1 thread", 0.018),
+                timed("epoch", "factorec, 2 threads", 0.010, bars={"factorec, 1 thread": 2.0}),
+                timed("epoch", "peer", 0.040),
+                timed("top 10", "factorec", 0.011, at_most={"epoch: factorec, 2 threads": 1.2, "epoch: absent": 1}),
+            ]
+        }
+    )
+    assert rows == [
+        ("epoch: 1 thread", "18 ms", "peer: 40 ms", "2.22×", "", ""),
+        ("epoch: 2 threads", "10 ms", "factorec, 1 thread: 18 ms", "1.80×", "≥ 2×", "**missed**"),
+        ("epoch: 2 threads", "10 ms", "peer: 40 ms", "4.00×", "", ""),
+        ("top 10", "11 ms", "epoch: absent: not measured", "", "≤ 1×", "not measured"),
+        ("top 10", "11 ms", "epoch: factorec, 2 threads: 10 ms", "1.10×", "≤ 1.2×", "met"),
+    ]
+
+
+def test_percentiles_and_rooflines(report):
+    at = {"p50": 1e-5, "p90": 2e-5, "p99": 4e-5}
+    document = {
+        "benchmarks": [
+            timed("one query", "factorec", 1.0, percentiles=at, p99_at_most=3.0),
+            timed("one query", "peer", 1.0, percentiles=at),
+            timed("epoch", "factorec", 0.010, roofline={"seconds": 0.005, "limit": "arithmetic"}),
+        ]
+    }
+    assert report.latency_rows(document) == [
+        ("one query: factorec", "10 µs", "20 µs", "40 µs", "4.00×", "≤ 3×", "**missed**"),
+        ("one query: peer", "10 µs", "20 µs", "40 µs", "4.00×", "", ""),
+    ]
+    assert report.roofline_rows(document) == [("epoch", "10 ms", "5 ms", "50%", "arithmetic")]
 
 
 @pytest.mark.parametrize(
