@@ -15,6 +15,9 @@ as "case: contender".
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import shlex
 import sys
 from pathlib import Path
 
@@ -33,7 +36,8 @@ def pytest_configure(config):
 
 
 def pytest_benchmark_update_machine_info(config, machine_info):
-    machine_info["factorec"] = machine.describe()
+    arguments = shlex.join(map(str, config.invocation_params.args))
+    machine_info["factorec"] = machine.describe() | {"command": f"{machine.variables()} python -m pytest {arguments}"}
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +47,12 @@ def threads():
 
 @pytest.fixture(scope="session", autouse=True)
 def _limit_threads(threads):
+    # Only what is loaded already can be limited, so the peers come first; faiss has a limit of its own besides.
+    for peer in ("faiss", "implicit.cpu.topk"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(peer)
+    if "faiss" in sys.modules:
+        sys.modules["faiss"].omp_set_num_threads(threads)
     with threadpool_limits(threads):
         yield
 
@@ -84,8 +94,11 @@ def contender(benchmark):
             at = {f"p{percent}": float(np.percentile(measured, percent)) for percent in (50, 90, 99)}
             benchmark.extra_info["percentiles"] = at
         else:
-            measured = [seconds() for _ in range(rounds)] if callable(seconds) else seconds
+            measured = np.atleast_1d([seconds() for _ in range(rounds)] if callable(seconds) else seconds)
         benchmark.extra_info["seconds"] = float(np.median(measured))
-        return benchmark.pedantic(lambda: None)
+        result = benchmark.pedantic(lambda: None)
+        if benchmark.enabled:
+            benchmark.stats.stats.data = measured.tolist()  # pytest-benchmark's own table and JSON show these
+        return result
 
     return run

@@ -20,6 +20,12 @@ def threads() -> int:
     return int(os.environ.get("FACTOREC_BENCH_THREADS", "1"))
 
 
+def variables() -> str:
+    """The variables of the environment that change what is measured, as the shell takes them."""
+    level = os.environ.get("FACTOREC_SIMD")
+    return f"FACTOREC_BENCH_THREADS={threads()}" + (f" FACTOREC_SIMD={level}" if level else "")
+
+
 def describe() -> dict[str, Any]:
     return {
         "cpu": _cpu(),

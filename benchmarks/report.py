@@ -30,15 +30,12 @@ def machine_line(machine: dict[str, Any]) -> str:
 def report(documents: dict[Path, dict[str, Any]]) -> str:
     """All tables, each with its command and its machine."""
     parts = []
-    for path, document in documents.items():
+    for document in documents.values():
         if "benchmarks" in document:
             machine = document["machine_info"]["factorec"]
             measured = [(SPEED, speed_rows(document)), (LATENCY, latency_rows(document))]
             tables = [table(header, rows) for header, rows in [*measured, (ROOFLINE, roofline_rows(document))] if rows]
-            threads = f"FACTOREC_BENCH_THREADS={machine['threads']}"
-            files = {benchmark["fullname"].split("::")[0] for benchmark in document["benchmarks"]}
-            what = files.pop() if len(files) == 1 else "benchmarks"
-            command = f"{threads} python -m pytest {what} --benchmark-enable --benchmark-json={path}"
+            command = machine["command"]
         elif "table" in document:
             machine, command = document["machine"], document["command"]
             tables = [table(tuple(document["table"]["header"]), document["table"]["rows"])]
