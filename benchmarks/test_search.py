@@ -1,96 +1,86 @@
-"""Search: top 100 beside implicit, numpy and faiss, same items, same number of threads."""
+"""Batches: top 10 and top 100 beside faiss, implicit and numpy's bare product, which does not search.
+
+Same items, same threads, Gaussian factors. d counts the offset as a column: peers have no offsets. faiss and numpy
+choose their own instructions; with FACTOREC_SIMD set, only ours go down and only faiss is beside them.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import os
+from typing import NamedTuple
+
 import pytest
-from scipy import sparse
 
-from factorec.datasets import load_movielens
+import search_peers
 from factorec.search import ItemIndex
+from side_by_side import take_turns
 
-N, N_FACTORS = 100, 65  # 64 factors and the offset as a column: peers have no offsets
-SEEN = "top 100, 943 users x 1,682 items, d = 65, seen excluded"
-LARGE = "top 100, 4,096 queries x 100,000 items, d = 65"
+NS = (10, 100)
+OURS, PRODUCT, FAISS, IMPLICIT = "factorec", "numpy's bare product", "faiss", "implicit"
 
 
-def normal(n, seed):
-    return np.random.default_rng(seed).standard_normal((n, N_FACTORS), dtype=np.float32)
+class Shape(NamedTuple):
+    """Sizes, and how many times faster than whom."""
+
+    n_queries: int
+    n_items: int
+    d: int
+    bars: dict[str, float]
+    avx2_bars: dict[str, float]
+
+    def case(self, n: int) -> str:
+        return f"top {n}, {self.n_queries:,} queries x {self.n_items:,} items, d = {self.d}"
+
+
+SHAPES = (
+    Shape(1024, 1_000_000, 17, {PRODUCT: 3.0}, {FAISS: 1.3}),
+    Shape(1024, 1_000_000, 65, {PRODUCT: 2.5, FAISS: 15.0}, {FAISS: 1.3}),
+    Shape(1024, 1_000_000, 129, {PRODUCT: 3.0}, {FAISS: 1.0}),
+    Shape(4096, 100_000, 65, {PRODUCT: 1.5, FAISS: 2.5}, {FAISS: 1.3}),
+)
+NAMES = (OURS, FAISS) if search_peers.below_native() else (OURS, PRODUCT, FAISS, IMPLICIT)
 
 
 @pytest.fixture(scope="module")
-def movielens(threads):
-    """Queries, vectors, what each user has rated in ua.base, and our lists."""
-    train = load_movielens("100k", split="ua").train
-    rows, columns = (np.asarray(train[name]).astype(np.int64) - 1 for name in ("user_id", "item_id"))
-    seen = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(943, 1682))
-    queries, index = normal(943, 0), ItemIndex(normal(1682, 1), n_jobs=threads)
-    return queries, normal(1682, 1), seen, index, index.search(queries, N, exclude=seen)
+def measured(request, threads):
+    """Seconds and notes by (n, contender) of a shape: both lengths and all contenders in turns."""
+    shape = request.param
+    vectors, queries = (search_peers.normal(n, shape.d, seed) for seed, n in enumerate(shape[:2][::-1]))
+    index, flat = ItemIndex(vectors, n_jobs=threads), search_peers.faiss_flat(vectors)
+    product = search_peers.BareProduct(vectors, queries) if PRODUCT in NAMES else None
+    contenders, notes = {}, {}
+    for n in NS:
+        contenders[n, OURS] = lambda n=n: index.search(queries, n)
+        if IMPLICIT in NAMES and (topk := search_peers.implicit_search(vectors, queries, n, threads)):
+            contenders[n, IMPLICIT] = topk
+            notes[n, IMPLICIT] = "cpu.topk"
+        if flat is not None:
+            contenders[n, FAISS] = search_peers.faiss_search(flat, queries, n)
+            notes[n, FAISS] = search_peers.faiss_note(shape.n_queries, shape.d)
+    if product is not None:
+        contenders[0, PRODUCT] = product
+    ours = {n: index.search(queries, n) for n in NS}
+
+    def check(key, answer):
+        if key[1] != PRODUCT:
+            ids = answer.ids if key[1] == OURS else answer[0]
+            search_peers.check_same_lists(ours[key[0]], ids, vectors, queries)
+
+    seconds = take_turns(contenders, check)
+    for n in NS if product is not None else ():
+        seconds[n, PRODUCT], notes[n, PRODUCT] = seconds[0, PRODUCT], product.note
+    return shape, seconds, notes
 
 
-@pytest.fixture(scope="module")
-def large(threads):
-    queries, vectors = normal(4096, 2), normal(100_000, 3)
-    index = ItemIndex(vectors, n_jobs=threads)
-    return queries, vectors, index, index.search(queries, N)
-
-
-def check_same_items(ours, ids, queries, vectors):
-    """The same items, but for the order of scores that only rounding tells apart."""
-    for row, (mine, theirs) in enumerate(zip(ours.ids, ids, strict=True)):
-        exact = [vectors[items].astype(np.float64) @ queries[row].astype(np.float64) for items in (mine, theirs)]
-        np.testing.assert_allclose(exact[0], exact[1], rtol=0, atol=1e-4)
-        assert len(np.setdiff1d(mine, theirs)) <= 1
-
-
-def test_seen_factorec(contender, movielens):
-    queries, _, seen, index, _ = movielens
-    contender(
-        SEEN,
-        "factorec",
-        lambda: index.search(queries, N, exclude=seen),
-        bars={"implicit": 4.0, "numpy": 4.0},
-        rounds=50,
-    )
-
-
-def test_seen_implicit(contender, movielens, threads):
-    topk = pytest.importorskip("implicit.cpu.topk").topk
-    queries, vectors, seen, _, ours = movielens
-
-    def search():
-        return topk(vectors, queries, N, filter_query_items=seen, num_threads=threads)
-
-    check_same_items(ours, search()[0], queries, vectors)
-    contender(SEEN, "implicit", search, rounds=20, note="cpu.topk")
-
-
-def test_seen_numpy(contender, movielens):
-    queries, vectors, seen, _, ours = movielens
-    seen_rows = np.repeat(np.arange(len(queries)), np.diff(seen.indptr))
-
-    def search():
-        scores = queries @ vectors.T
-        scores[seen_rows, seen.indices] = -np.inf
-        best = np.argpartition(scores, -N, axis=1)[:, -N:]
-        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
-        ids = np.take_along_axis(best, order, axis=1)
-        return ids, np.take_along_axis(scores, ids, axis=1)
-
-    check_same_items(ours, search()[0], queries, vectors)
-    contender(SEEN, "numpy", search, rounds=20, note="matmul, argpartition, argsort")
-
-
-def test_large_factorec(contender, large):
-    queries, _, index, _ = large
-    contender(LARGE, "factorec", lambda: index.search(queries, N), bars={"faiss": 1.2})
-
-
-def test_large_faiss(contender, large, threads):
-    faiss = pytest.importorskip("faiss")
-    faiss.omp_set_num_threads(threads)
-    queries, vectors, _, ours = large
-    index = faiss.IndexFlatIP(N_FACTORS)
-    index.add(vectors)
-    check_same_items(ours, index.search(queries, N)[1], queries, vectors)
-    contender(LARGE, "faiss", lambda: index.search(queries, N), note="IndexFlatIP")
+@pytest.mark.parametrize("measured", SHAPES, indirect=True, ids=lambda shape: "x".join(map(str, shape[:3])))
+@pytest.mark.parametrize("n", NS)
+@pytest.mark.parametrize("name", NAMES)
+def test_batch(contender, measured, n, name):
+    shape, seconds, notes = measured
+    if (n, name) not in seconds:
+        pytest.skip("not installed")
+    bars, at_most = None, None
+    if name == OURS:
+        bars = shape.avx2_bars if os.environ.get("FACTOREC_SIMD") == "avx2" else shape.bars
+        at_most = {f"{shape.case(100)}: {OURS}": 1.0} if n == 10 else None
+    contender(shape.case(n), name, seconds=seconds[n, name], bars=bars, at_most=at_most, note=notes.get((n, name)))
