@@ -35,6 +35,15 @@ def scores(queries, vectors, offsets=None):
         return total + (np.zeros(len(vectors), np.float32) if offsets is None else offsets + np.float32(0))
 
 
+def scores_fused(queries, vectors, offsets):
+    """All scores as every level with a fused instruction has them."""
+    total = np.zeros((len(queries), len(vectors)), dtype=np.float32)
+    with np.errstate(all="ignore"):
+        for factor in range(queries.shape[1]):
+            total = fused_multiply_add(queries[:, factor, None], vectors[None, :, factor], total)
+        return total + offsets
+
+
 def top_n(all_scores, n, excluded=None):
     """Per query (positions, scores) of the best n under (score descending, position ascending)."""
     lists = []

@@ -155,6 +155,17 @@ def denormal(rng, q, i, d):
     )
 
 
+def smallest(rng, q, i, d):
+    """A handful of the smallest floats on one side, where a norm rounded to nearest is too small."""
+    few = (
+        rng.integers(-2, 3, (i if (items := rng.random() < 0.5) else q, d))
+        * (rng.random(d) < 3 / max(d, 1))
+        * 2.0**-149
+    )
+    other = rng.integers(-1, 2, (q if items else i, d)) * powers(rng, 20, 38.4, 1)
+    return (other, few, None) if items else (few, other, None)
+
+
 def overflow(rng, q, i, d):
     """Scores, chains on their way, norms or scales near and beyond the largest float."""
     low = rng.uniform(0, 38.6)
@@ -197,7 +208,7 @@ KINDS = {
     kind.__name__: kind
     for kind in [
         *SHAPES, with_offsets, cancellation, levelled, attained_by_items, attained_by_queries, rounding, few_rows,
-        all_equal, zeros, underflow, denormal, overflow, overflow_on_the_way, huge_offsets, all_magnitudes,
+        all_equal, zeros, underflow, denormal, smallest, overflow, overflow_on_the_way, huge_offsets, all_magnitudes,
     ]
 }  # fmt: skip
 
