@@ -119,17 +119,19 @@ void bind_training(py::module_& module) {
 
   module.def(
       "choose_grid",
-      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const Ranges& candidates) {
+      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const Ranges& candidates,
+         int n_threads) {
         const Rows rows = view_rows(blocks, n_rows, n_features);
         Ranges chosen;
-        interruptible([&](Control&) {
+        interruptible([&](Control& control) {
           check_rows(rows);
-          if (const auto fields = choose_grid(rows, fields_of(candidates)))
+          if (const auto fields = choose_grid(rows, fields_of(candidates), n_threads, control))
             chosen = {{fields->first.start, fields->first.stop}, {fields->second.start, fields->second.stop}};
         });
         return chosen;
       },
-      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("candidates"));
+      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("candidates"),
+      py::arg("n_threads"));
 
   module.def(
       "draw_negatives",

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "factorec/schedule.hpp"
 #include "factorec/training.hpp"
 #include "feature_table.hpp"
 #include "gradient_sums.hpp"
 #include "kernels/training_kernel.hpp"
+#include "schedule.hpp"
 
 namespace factorec {
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "factorec/control.hpp"
-#include "factorec/schedule.hpp"
 #include "factorec/training.hpp"
 #include "feature_table.hpp"
 #include "gradient_sums.hpp"
+#include "schedule.hpp"
 
 namespace factorec {
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,7 @@
 #include "group_pass.hpp"
 #include "kernels/kernels.hpp"
 #include "pair_pass.hpp"
+#include "schedule.hpp"
 
 namespace factorec {
 namespace {
@@ -51,24 +53,30 @@ class Trainer::State {
     check(start);
     control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
-    std::iota(order_.begin(), order_.end(), std::int64_t{0});
+    std::iota(order_.begin(), order_.end(), RowNumber{0});
     const bool by_row = options_.batch_size == 1;
     if (by_row)
-      if (const auto fields = choose_grid(data_.rows, data_.grid_candidates))
-        grid_ = build_grid(data_.rows, *fields, control);
-    if (grid_ && data_.negatives)
-      for (std::int32_t column : grid_->second_of_item)
-        if (column < 0) throw std::invalid_argument("negatives need item ids in the last block");
-    control.throw_if_stopped();
+      if (const auto fields = choose_grid(data_.rows, data_.grid_candidates, options_.n_threads, control))
+        grid_ = build_grid(data_.rows, *fields, options_.n_threads, control);
     pairs_ = grid_ && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
     table_.emplace(places(by_row), start, data_.features, kernels().training.width);
     group_pass_.emplace(data_, options_, *table_, n_live_);
-    if (!data_.negatives) schedule(0, control);
+    if (reshuffles()) return;
+    if (data_.negatives)
+      drawing_rows_.emplace(scheduled_rows(), order_, options_.n_threads, control);
+    else
+      schedule_rows(scheduled_rows(), order_, options_.n_threads, control, schedule_);
+    // What every epoch needs of them is in the schedule or beside the draws now.
+    std::vector<RowNumber>().swap(order_);
+    if (grid_) {
+      grid_->first = {};
+      grid_->second = {};
+    }
   }
 
   PassSums epoch(std::uint64_t number, Control& control) {
-    if (data_.negatives || (!grid_ && options_.shuffle)) schedule(number, control);
+    if (data_.negatives || reshuffles()) schedule(number, control);
     if (!grid_) return run_batches(control);
     const CounterRng order = rng().fork(kBlockOrder).fork(number);
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
@@ -104,6 +112,7 @@ class Trainer::State {
   void check(const ParameterArrays& start) const {
     const Rows& rows = data_.rows;
     if (rows.n_rows < 1) throw std::invalid_argument("no rows to train on");
+    if (rows.n_rows > std::numeric_limits<RowNumber>::max()) throw std::invalid_argument("more rows than 32 bits number");
     if (rows.blocks.empty()) throw std::invalid_argument("rows need at least one block");
     check_rows(rows);
     check_size(data_.target.size(), rows.n_rows, "target");
@@ -124,6 +133,8 @@ class Trainer::State {
     if (data_.negatives) {
       const std::int64_t n_users = rows.blocks.front().entities.n_rows();
       const std::int64_t n_items = rows.blocks.back().entities.n_rows();
+      if (std::max(n_users, n_items) > std::numeric_limits<std::int32_t>::max())
+        throw std::invalid_argument("negatives need users and items that 31 bits number");
       if (rows.blocks.size() < 2 || !rows.blocks.front().index.size() || !rows.blocks.back().index.size())
         throw std::invalid_argument("negatives need rows in blocks, users first and items last");
       if (data_.negatives->n_users() != n_users || data_.negatives->n_items() != n_items)
@@ -175,19 +186,19 @@ class Trainer::State {
     return place;
   }
 
+  // Whether rows come in another order each epoch. In a grid the order of the blocks is enough.
+  bool reshuffles() const { return !grid_ && options_.shuffle; }
+
+  ScheduledRows scheduled_rows() const { return {data_, grid_ ? &*grid_ : nullptr, pairs_}; }
+
   void schedule(std::uint64_t epoch, Control& control) {
-    std::vector<std::int64_t> shuffled;
-    if (!grid_ && options_.shuffle) {
-      shuffled = order_;
-      shuffle(shuffled, rng().fork(kRowOrder).fork(epoch), control);
+    if (reshuffles()) {
+      std::vector<RowNumber> order = order_;
+      shuffle(order, rng().fork(kRowOrder).fork(epoch), control);
+      if (!data_.negatives) return schedule_rows(scheduled_rows(), order, options_.n_threads, control, schedule_);
+      drawing_rows_.emplace(scheduled_rows(), order, options_.n_threads, control);
     }
-    const std::vector<std::int64_t>& order = shuffled.empty() ? order_ : shuffled;
-    std::optional<EpochNegatives> negatives;
-    if (data_.negatives)
-      negatives = {data_.negatives->epoch(epoch), data_.negatives->per_positive(), data_.target};
-    schedule_ = build_schedule(data_.rows, grid_ ? &*grid_ : nullptr, order, negatives ? &*negatives : nullptr,
-                               options_.n_threads, control);
-    if (pairs_) pair_pass_.gather(data_, *grid_, schedule_, control);
+    drawing_rows_->schedule(*data_.negatives, epoch, options_.n_threads, control, schedule_);
   }
 
   // Without a grid: a step of everything after every batch_size rows.
@@ -221,11 +232,12 @@ class Trainer::State {
   TrainingData data_;
   TrainingOptions options_;
   BiasState bias_;
-  std::vector<std::int64_t> order_;  // rows in the order of the seed
+  std::vector<RowNumber> order_;     // rows in the order of the seed
   std::optional<Grid> grid_;
   bool pairs_ = false;
   std::int64_t n_live_ = 0;          // features at places below are updated row by row
   std::optional<FeatureTable> table_;
+  std::optional<DrawingRows> drawing_rows_;
   Schedule schedule_;
   PairPass pair_pass_;
   std::optional<GroupPass> group_pass_;

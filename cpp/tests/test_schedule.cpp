@@ -4,11 +4,20 @@
 #include <vector>
 
 #include "check.hpp"
-#include "factorec/schedule.hpp"
 #include "random_rows.hpp"
+#include "schedule.hpp"
 
 using namespace factorec;
 using factorec::testing::RandomRows;
+
+namespace {
+
+std::optional<GridFields> grid_of(const RandomRows& random) {
+  Control control;
+  return choose_grid(random.rows, {}, 2, control);
+}
+
+}  // namespace
 
 FACTOREC_TEST(schedule, blocks_of_a_round_share_no_group) {
   for (const int n_groups : {1, 8, 16}) {
@@ -46,13 +55,16 @@ FACTOREC_TEST(schedule, groups_balance_and_positions_are_a_permutation) {
 
 FACTOREC_TEST(schedule, every_row_once_in_the_block_of_its_columns) {
   RandomRows random(5000, {{40, 0, 40}, {60, 40, 100}}, 3);
-  const auto fields = choose_grid(random.rows, {});
-  CHECK(fields.has_value());
-  std::vector<std::int64_t> kept(5000);
-  std::iota(kept.begin(), kept.end(), 0);
   Control control;
-  const Grid grid = build_grid(random.rows, *fields, control);
-  const Schedule schedule = build_schedule(random.rows, &grid, kept, nullptr, 2, control);
+  const auto fields = choose_grid(random.rows, {}, 2, control);
+  CHECK(fields.has_value());
+  std::vector<RowNumber> order(5000);
+  std::iota(order.begin(), order.end(), 0);
+  const Grid grid = build_grid(random.rows, *fields, 2, control);
+  TrainingData data;
+  data.rows = random.rows;
+  Schedule schedule;
+  schedule_rows({data, &grid, false}, order, 2, control, schedule);
   CHECK_EQUAL(schedule.size(), 5000);
   CHECK_EQUAL(std::set<std::int64_t>(schedule.row.begin(), schedule.row.end()).size(), 5000u);
   for (std::int32_t block = 0; block < grid.n_groups * grid.n_groups; ++block)
@@ -63,11 +75,11 @@ FACTOREC_TEST(schedule, every_row_once_in_the_block_of_its_columns) {
 }
 
 FACTOREC_TEST(schedule, a_grid_needs_two_one_hot_fields) {
-  CHECK(!choose_grid(RandomRows(10, {{40, 0, 40}}, 1).rows, {}).has_value());
-  CHECK(!choose_grid(RandomRows(10, {{40, 0, 40}, {30, 40, 70, 1, false}}, 1).rows, {}).has_value());
-  CHECK(!choose_grid(RandomRows(10, {{40, 0, 40}, {30, 20, 60}}, 1).rows, {}).has_value());
+  CHECK(!grid_of(RandomRows(10, {{40, 0, 40}}, 1)).has_value());
+  CHECK(!grid_of(RandomRows(10, {{40, 0, 40}, {30, 40, 70, 1, false}}, 1)).has_value());
+  CHECK(!grid_of(RandomRows(10, {{40, 0, 40}, {30, 20, 60}}, 1)).has_value());
   // The two widest of three.
-  const auto fields = choose_grid(RandomRows(10, {{40, 0, 40}, {5, 40, 45}, {30, 45, 75}}, 1).rows, {});
+  const auto fields = grid_of(RandomRows(10, {{40, 0, 40}, {5, 40, 45}, {30, 45, 75}}, 1));
   CHECK(fields.has_value());
   CHECK_EQUAL(fields->first.start, 0);
   CHECK_EQUAL(fields->second.start, 45);

@@ -9,6 +9,7 @@
 #include "factorec/training.hpp"
 #include "levels.hpp"
 #include "random_rows.hpp"
+#include "schedule.hpp"
 
 using namespace factorec;
 using factorec::testing::at_each_level;
@@ -61,12 +62,14 @@ struct Problem {
 class Reference {
  public:
   Reference(const Problem& problem, Model<double>& model) : p_(problem), m_(model) {
-    std::vector<std::int64_t> order(static_cast<std::size_t>(p_.random.rows.n_rows));
-    std::iota(order.begin(), order.end(), 0);
-    if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {});
+    std::vector<RowNumber> order(static_cast<std::size_t>(p_.random.rows.n_rows));
+    std::iota(order.begin(), order.end(), RowNumber{0});
     Control control;
-    if (fields_) grid_ = build_grid(p_.random.rows, *fields_, control);
-    schedule_ = build_schedule(p_.random.rows, fields_ ? &grid_ : nullptr, order, nullptr, 1, control);
+    if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {}, 1, control);
+    if (fields_) grid_ = build_grid(p_.random.rows, *fields_, 1, control);
+    TrainingData data;
+    data.rows = p_.random.rows;
+    schedule_rows({data, fields_ ? &grid_ : nullptr, false}, order, 1, control, schedule_);
   }
 
   void epoch() {

@@ -73,6 +73,7 @@ def choose_grid(
     n_rows: int,
     n_features: int,
     candidates: list[tuple[int, int]],
+    n_threads: int,
 ) -> list[tuple[int, int]]: ...
 def draw_negatives(
     seen: _Csr, users: npt.NDArray[Any], per_positive: int, seed: int, epoch: int

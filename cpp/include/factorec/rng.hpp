@@ -55,11 +55,23 @@ class CounterRng {
 };
 
 // Fisher-Yates with one counter per position; throws Interrupted where `control` says so.
+// Partners are drawn some steps before they are needed, so that memory can be asked for them.
 template <class T>
 void shuffle(std::vector<T>& values, const CounterRng& rng, Control& control) {
+  constexpr std::size_t kAhead = 32;
+  std::size_t partner[kAhead];
+  const auto draw = [&](std::size_t i) {
+    if (i < 2) return;
+    partner[i % kAhead] = rng.below(i, i);
+#ifdef __GNUC__
+    __builtin_prefetch(&values[partner[i % kAhead]], 1);
+#endif
+  };
+  for (std::size_t i = values.size(); i + kAhead > values.size() && i > 1; --i) draw(i);
   for (std::size_t i = values.size(); i > 1; --i) {
     if (i % 65536 == 0) control.throw_if_stopped();
-    std::swap(values[i - 1], values[rng.below(i, i)]);
+    std::swap(values[i - 1], values[partner[i % kAhead]]);
+    if (i > kAhead) draw(i - kAhead);
   }
 }
 

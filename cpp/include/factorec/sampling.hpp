@@ -22,14 +22,29 @@ class NegativeSampler {
     // Item of the j-th negative of a row, -1 for a user who has seen every item.
     std::int64_t draw(std::int64_t user, std::int64_t row, std::int64_t j) const;
 
+    // All negatives of a row, `per_positive()` items; false, and nothing written, where draw() is -1.
+    template <class Item>
+    bool draw_all(std::int64_t user, std::int64_t row, Item* items) const;
+
+    // Asks for what the user has seen ahead of the draws. A user below 0 is nobody.
+    void prefetch(std::int64_t user) const;
+
    private:
     friend class NegativeSampler;
-    Epoch(const CsrView* seen, CounterRng rng) : seen_(seen), rng_(rng) {}
+    static constexpr int kLanes = 8;  // draws made side by side
+
+    // The draws from `first` on.
+    template <class Item>
+    bool draw_from(std::int64_t user, std::int64_t row, std::int64_t first, Item* items) const;
+
+    Epoch(const CsrView* seen, std::int64_t per_positive, CounterRng rng)
+        : seen_(seen), per_positive_(per_positive), rng_(rng) {}
     const CsrView* seen_;
+    std::int64_t per_positive_;
     CounterRng rng_;
   };
 
-  Epoch epoch(std::uint64_t number) const { return {&seen_, rng_.fork(number)}; }
+  Epoch epoch(std::uint64_t number) const { return {&seen_, per_positive_, rng_.fork(number)}; }
 
  private:
   CsrView seen_;

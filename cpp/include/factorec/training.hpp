@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "factorec/control.hpp"
+#include "factorec/grid.hpp"
 #include "factorec/pass.hpp"
 #include "factorec/rows.hpp"
 #include "factorec/sampling.hpp"
-#include "factorec/schedule.hpp"
 
 namespace factorec {
 

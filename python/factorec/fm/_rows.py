@@ -35,7 +35,7 @@ class RowArrays:
     @cached_property
     def grid(self) -> list[tuple[int, int]]:
         """The two one-hot fields that the training grid spans, or none."""
-        return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates)
+        return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates, 1)
 
     def id_features(self) -> npt.NDArray[np.bool_]:
         """Which features are in the fields of the grid; all where there is no grid."""
