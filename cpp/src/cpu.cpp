@@ -6,7 +6,7 @@
 namespace factorec {
 namespace {
 
-constexpr SimdLevel kLevels[] = {SimdLevel::baseline, SimdLevel::avx2, SimdLevel::avx512};
+constexpr SimdLevel kLevels[] = {SimdLevel::baseline, SimdLevel::avx2, SimdLevel::avx512, SimdLevel::avx512_vnni};
 
 bool runs(SimdLevel level) {
   switch (level) {
@@ -19,6 +19,8 @@ bool runs(SimdLevel level) {
     case SimdLevel::avx512:
       return runs(SimdLevel::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case SimdLevel::avx512_vnni:
+      return runs(SimdLevel::avx512) && __builtin_cpu_supports("avx512vnni");
 #endif
     default:
       return false;
@@ -38,6 +40,8 @@ const char* name(SimdLevel level) {
       return "avx2";
     case SimdLevel::avx512:
       return "avx512";
+    case SimdLevel::avx512_vnni:
+      return "avx512_vnni";
     default:
       return "baseline";
   }

@@ -41,4 +41,27 @@ class ExcludedItems {
   std::int64_t next_ = kNone;
 };
 
+// One query's excluded items by place, to be asked about single candidates.
+class ExcludedPlaces {
+ public:
+  // Row `row` of `matrix`; `places` as in CodedItems. Throws as ExcludedItems does.
+  void set(const CsrView& matrix, std::int64_t row, const std::uint32_t* places);
+
+  void clear() { places_.clear(); }
+  bool empty() const { return places_.empty(); }
+
+  bool contains(std::uint32_t place) const {
+    const std::uint32_t bit = hash(place);
+    return (filter_[bit >> 5] >> (bit & 31) & 1) && listed(place);
+  }
+
+ private:
+  std::uint32_t hash(std::uint32_t place) const { return place * 2654435761u >> shift_; }
+  bool listed(std::uint32_t place) const;
+
+  std::vector<std::uint32_t> places_;
+  std::vector<std::uint32_t> filter_;  // a Bloom filter of one function: most candidates need no more
+  int shift_ = 0;
+};
+
 }  // namespace factorec

@@ -53,13 +53,22 @@ void pack_rows(ConstMatrix rows, std::int64_t begin, std::int64_t end, bool norm
   }
 }
 
+void check_offsets(std::span<const float> offsets, std::int64_t n_items) {
+  if (offsets.empty()) return;
+  if (static_cast<std::int64_t>(offsets.size()) != n_items)
+    throw std::invalid_argument("offsets has " + std::to_string(offsets.size()) + " entries for " +
+                                std::to_string(n_items) + " items");
+  if (all_finite(offsets.data(), n_items)) return;
+  for (std::int64_t item = 0; item < n_items; ++item)
+    if (const float offset = offsets[static_cast<std::size_t>(item)]; !std::isfinite(offset))
+      fail_not_finite(&offset, 1, "offsets[" + std::to_string(item));
+}
+
 void pack_items(ConstMatrix vectors, std::span<const float> offsets, bool normalise, float* panels,
                 float* padded_offsets, int n_threads, Control& control) {
   const std::int64_t n_items = vectors.n_rows;
   if (n_items > kMaxItems) throw std::invalid_argument("more than " + std::to_string(kMaxItems) + " items");
-  if (!offsets.empty() && static_cast<std::int64_t>(offsets.size()) != n_items)
-    throw std::invalid_argument("offsets has " + std::to_string(offsets.size()) + " entries for " +
-                                std::to_string(n_items) + " items");
+  check_offsets(offsets, n_items);
   parallel_for(n_panels(n_items), n_threads, control, [&](std::int64_t panel, int) {
     const std::int64_t begin = panel * kPanelItems;
     const std::int64_t end = std::min(begin + kPanelItems, n_items);
@@ -70,7 +79,6 @@ void pack_items(ConstMatrix vectors, std::span<const float> offsets, bool normal
       float offset = std::numeric_limits<float>::quiet_NaN();
       if (item < end) {
         offset = offsets.empty() ? 0.0f : offsets[static_cast<std::size_t>(item)];
-        if (!std::isfinite(offset)) fail_not_finite(&offset, 1, "offsets[" + std::to_string(item));
         offset += 0.0f;  // -0 becomes +0, so that no score is -0
       }
       padded_offsets[item] = offset;

@@ -1,6 +1,8 @@
 // Rows brought into the order in which the search kernel reads them.
 #pragma once
 
+#include <span>
+
 #include "factorec/views.hpp"
 
 namespace factorec {
@@ -10,5 +12,8 @@ namespace factorec {
 // stays zero. Throws std::invalid_argument naming the first value that is not finite as `what`[row, column].
 void pack_rows(ConstMatrix rows, std::int64_t begin, std::int64_t end, bool normalise, const char* what, float* to,
                std::int64_t stride);
+
+// Throws std::invalid_argument unless there are no offsets or n_items finite ones.
+void check_offsets(std::span<const float> offsets, std::int64_t n_items);
 
 }  // namespace factorec

@@ -1,15 +1,13 @@
 #include "factorec/search.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "exclusion.hpp"
 #include "factorec/parallel.hpp"
 #include "kernels/kernels.hpp"
 #include "packing.hpp"
+#include "search_lists.hpp"
 #include "selection.hpp"
 
 namespace factorec {
@@ -179,71 +177,11 @@ class Unit {
   std::uint32_t marks_[kMaxTile * kMaxScanQueries];
 };
 
-void fill_up(const SearchOutput& output, std::int64_t query, std::int64_t count) {
-  output.counts[query] = count;
-  const std::int64_t row = query * output.n;
-  std::fill(output.ids + row + count, output.ids + row + output.n, -1);
-  std::fill(output.scores + row + count, output.scores + row + output.n, -std::numeric_limits<float>::infinity());
-}
-
-// Lists of the segments of one query, each best first.
-struct SegmentLists {
-  std::vector<std::int64_t> ids;
-  std::vector<float> scores;
-  std::vector<std::int64_t> counts;
-};
-
-// Joins them. Segments rise in position, so of equal scores the first segment's comes first.
-void merge(const SegmentLists& lists, std::int64_t query, const Plan& plan, const SearchOutput& output) {
-  std::vector<std::int64_t> at(static_cast<std::size_t>(plan.n_segments));
-  std::int64_t count = 0;
-  for (; count < plan.n_best; ++count) {
-    std::int64_t best = -1;
-    std::size_t best_entry = 0;
-    for (std::int64_t segment = 0; segment < plan.n_segments; ++segment) {
-      const std::int64_t list = query * plan.n_segments + segment;
-      const std::int64_t next = at[static_cast<std::size_t>(segment)];
-      if (next >= lists.counts[static_cast<std::size_t>(list)]) continue;
-      const auto entry = static_cast<std::size_t>(list * plan.n_best + next);
-      if (best < 0 || lists.scores[entry] > lists.scores[best_entry]) {
-        best = segment;
-        best_entry = entry;
-      }
-    }
-    if (best < 0) break;
-    ++at[static_cast<std::size_t>(best)];
-    output.ids[query * output.n + count] = lists.ids[best_entry];
-    output.scores[query * output.n + count] = lists.scores[best_entry];
-  }
-  fill_up(output, query, count);
-}
-
-void check(const PackedItems& items, ConstMatrix queries, const SearchFilter& filter, const SearchOutput& output) {
-  const auto fail = [](const std::string& message) { throw std::invalid_argument(message); };
-  if (items.n_items > kMaxItems) fail("more than " + std::to_string(kMaxItems) + " items");
-  if (output.n < 1) fail("n is " + std::to_string(output.n) + ", it must be at least 1");
-  if (queries.n_columns != items.n_factors)
-    fail("queries has " + std::to_string(queries.n_columns) + " columns, the items have " +
-         std::to_string(items.n_factors) + " factors");
-  if (filter.exclude) {
-    const CsrView& exclude = *filter.exclude;
-    const auto n_entries = static_cast<std::int64_t>(exclude.indices.size());
-    if (exclude.indptr.size() == 0 || exclude.n_rows() != queries.n_rows || exclude.n_columns != items.n_items)
-      fail("exclude must have the shape (" + std::to_string(queries.n_rows) + ", " + std::to_string(items.n_items) + ")");
-    if (exclude.begin(0) != 0) fail("exclude: indptr[0] is " + std::to_string(exclude.begin(0)) + ", not 0");
-    for (std::int64_t row = 0; row < queries.n_rows; ++row)
-      if (exclude.end(row) < exclude.begin(row) || exclude.end(row) > n_entries)
-        fail("exclude: indptr[" + std::to_string(row + 1) + "] is " + std::to_string(exclude.end(row)) +
-             ", it must lie between indptr[" + std::to_string(row) + "] and the " + std::to_string(n_entries) +
-             " stored entries");
-  }
-}
-
 }  // namespace
 
 void search(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control) {
-  check(items, queries, filter, output);
+  check_search(items.n_items, items.n_factors, queries, filter, output);
   if (queries.n_rows == 0) return;
   if (items.n_items == 0) {
     for (std::int64_t query = 0; query < queries.n_rows; ++query) fill_up(output, query, 0);
@@ -252,14 +190,8 @@ void search(const PackedItems& items, ConstMatrix queries, bool normalise, const
   const SearchKernels& kernels = factorec::kernels().search;
   const Plan plan = make_plan(items, queries.n_rows, output.n, n_threads, kernels.max_queries);
   std::vector<Workspace> workspaces(static_cast<std::size_t>(plan.n_threads));
-  SegmentLists lists;
   const bool split = plan.n_segments > 1;
-  if (split) {
-    const auto n_lists = static_cast<std::size_t>(queries.n_rows * plan.n_segments);
-    lists.ids.resize(n_lists * static_cast<std::size_t>(plan.n_best));
-    lists.scores.resize(n_lists * static_cast<std::size_t>(plan.n_best));
-    lists.counts.resize(n_lists);
-  }
+  SegmentLists lists(split ? queries.n_rows : 0, plan.n_segments, plan.n_best);
   const std::int64_t panels = n_panels(items.n_items);
   parallel_for(plan.n_blocks * plan.n_segments, plan.n_threads, control, [&](std::int64_t i, int thread) {
     const std::int64_t block = i / plan.n_segments, segment = i % plan.n_segments;
@@ -270,9 +202,8 @@ void search(const PackedItems& items, ConstMatrix queries, bool normalise, const
     for (std::int64_t query = begin; query < end; ++query) {
       if (control.stop()) return;
       if (split) {
-        const std::int64_t list = query * plan.n_segments + segment;
-        lists.counts[static_cast<std::size_t>(list)] = unit.finish(
-            query - begin, lists.ids.data() + list * plan.n_best, lists.scores.data() + list * plan.n_best);
+        lists.count(query, segment) =
+            unit.finish(query - begin, lists.ids(query, segment), lists.scores(query, segment));
       } else {
         fill_up(output, query,
                 unit.finish(query - begin, output.ids + query * output.n, output.scores + query * output.n));
@@ -281,7 +212,7 @@ void search(const PackedItems& items, ConstMatrix queries, bool normalise, const
   });
   if (split)
     parallel_for(queries.n_rows, plan.n_threads, control,
-                 [&](std::int64_t query, int) { merge(lists, query, plan, output); });
+                 [&](std::int64_t query, int) { lists.merge(query, output); });
 }
 
 }  // namespace factorec

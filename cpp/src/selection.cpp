@@ -40,7 +40,65 @@ void sort_by_upper_half(std::uint64_t* entries, std::size_t n) {
   static_assert(kDigits % 2 == 0, "an even number of passes ends where it began");
 }
 
+// The key of nth_largest.
+std::uint32_t nth_key(const SearchKernels& kernels, const float* scores, std::int64_t count, std::int64_t n,
+                      std::int64_t enough) {
+  float smallest, largest;
+  kernels.range(scores, count, &smallest, &largest);
+  // The n-th best score lies in [low, high): n candidates or more reach `low`, fewer than n reach `high`.
+  std::uint32_t low = to_key(smallest), high = to_key(largest) + 1;
+  std::int64_t reached = count;
+  for (int round = 0; reached > enough && high - low > 1; ++round) {
+    // The middle by value gets there fast on the usual data, the middle by bits gets there on any.
+    std::uint32_t middle = low + (high - low) / 2;
+    const double value = (static_cast<double>(from_key(low)) + static_cast<double>(from_key(high))) / 2;
+    if (round < 12 && std::isfinite(value)) middle = std::clamp(to_key(static_cast<float>(value)), low + 1, high - 1);
+    const std::int64_t at_least = kernels.count_at_least(scores, count, from_key(middle));
+    if (at_least >= n) {
+      low = middle;
+      reached = at_least;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 }  // namespace
+
+float nth_largest(const SearchKernels& kernels, const float* scores, std::int64_t count, std::int64_t n,
+                  std::int64_t enough) {
+  return from_key(nth_key(kernels, scores, count, n, enough));
+}
+
+std::int64_t write_in_order(const SearchKernels& kernels, const float* scores, const std::uint32_t* positions,
+                            std::int64_t count, std::int64_t n, std::vector<std::uint64_t>& scratch,
+                            std::int64_t* to_positions, float* to_scores) {
+  const auto size = static_cast<std::size_t>(count);
+  if (scratch.size() < 2 * size) scratch.resize(2 * size);
+  if (count <= kMaxRanked) {
+    std::int32_t ranks[kMaxRanked];
+    kernels.rank(scores, count, ranks);
+    for (std::size_t i = 0; i < size; ++i)
+      scratch[static_cast<std::size_t>(ranks[i])] = static_cast<std::uint64_t>(~to_key(scores[i])) << 32 | positions[i];
+  } else {
+    for (std::size_t i = 0; i < size; ++i)
+      scratch[i] = static_cast<std::uint64_t>(~to_key(scores[i])) << 32 | positions[i];
+    sort_by_upper_half(scratch.data(), size);
+  }
+  // Equal scores stand together now, in the order in which they came.
+  for (std::size_t start = 0, end; start < size; start = end) {
+    for (end = start + 1; end < size && scratch[end] >> 32 == scratch[start] >> 32;) ++end;
+    if (end - start > 1) std::sort(scratch.data() + start, scratch.data() + end);
+  }
+  const std::int64_t written = std::min(count, n);
+  for (std::int64_t i = 0; i < written; ++i) {
+    const std::uint64_t entry = scratch[static_cast<std::size_t>(i)];
+    to_positions[i] = static_cast<std::uint32_t>(entry);
+    to_scores[i] = from_key(~static_cast<std::uint32_t>(entry >> 32));
+  }
+  return written;
+}
 
 std::int64_t TopCandidates::capacity(std::int64_t n, std::int64_t n_items) {
   // Room for half as many again. More room lets more candidates in between two selections, less selects more often.
@@ -56,24 +114,7 @@ void TopCandidates::make_room(const SearchKernels& kernels) {
   Candidates& c = accepted_;
   if (c.count <= n_) return;
   const std::int64_t enough = n_ + n_ / 16;
-  float smallest, largest;
-  kernels.range(c.scores, c.count, &smallest, &largest);
-  // The n-th best score lies in [low, high): n candidates or more reach `low`, fewer than n reach `high`.
-  std::uint32_t low = to_key(smallest), high = to_key(largest) + 1;
-  std::int64_t reached = c.count;
-  for (int round = 0; reached > enough && high - low > 1; ++round) {
-    // The middle by value gets there fast on the usual data, the middle by bits gets there on any.
-    std::uint32_t middle = low + (high - low) / 2;
-    const double value = (static_cast<double>(from_key(low)) + static_cast<double>(from_key(high))) / 2;
-    if (round < 12 && std::isfinite(value)) middle = std::clamp(to_key(static_cast<float>(value)), low + 1, high - 1);
-    const std::int64_t count = kernels.count_at_least(c.scores, c.count, from_key(middle));
-    if (count >= n_) {
-      low = middle;
-      reached = count;
-    } else {
-      high = middle;
-    }
-  }
+  const std::uint32_t low = nth_key(kernels, c.scores, c.count, n_, enough);
   c.count = kernels.keep_at_least(c.scores, c.positions, c.count, from_key(low));
   if (c.count > enough) {
     // Ties at the n-th place: the first of them stay.

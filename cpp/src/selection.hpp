@@ -8,6 +8,15 @@
 
 namespace factorec {
 
+// A score that at least n > 0 of the `count` >= n scores reach, and not many more than `enough` (ties aside).
+float nth_largest(const SearchKernels& kernels, const float* scores, std::int64_t count, std::int64_t n,
+                  std::int64_t enough);
+
+// Brings pairs into (score descending, position ascending) and writes the first n; returns how many.
+std::int64_t write_in_order(const SearchKernels& kernels, const float* scores, const std::uint32_t* positions,
+                            std::int64_t count, std::int64_t n, std::vector<std::uint64_t>& scratch,
+                            std::int64_t* to_positions, float* to_scores);
+
 // The candidates of one query in one scan. A scan goes through ascending positions, and everything here relies on
 // it: candidates stay in that order, so ties need no comparison of positions.
 class TopCandidates {

@@ -8,6 +8,7 @@ import numpy.typing as npt
 _Csr = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32] | None, int]
 
 PANEL_ITEMS: int
+MAX_CODED_FACTORS: int
 
 def simd_level() -> str: ...
 def available_simd_levels() -> list[str]: ...
@@ -39,6 +40,26 @@ def search_items(
     panels: npt.NDArray[np.float32],
     offsets: npt.NDArray[np.float32],
     n_items: int,
+    queries: npt.NDArray[np.float32],
+    normalise: bool,
+    exclude: tuple[Any, ...] | None,
+    allowed: npt.NDArray[np.uint32] | None,
+    ids: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    counts: npt.NDArray[np.int64],
+    n_threads: int,
+) -> None: ...
+def can_code() -> bool: ...
+def code_bytes(n_items: int, n_factors: int) -> int: ...
+def pack_codes(
+    vectors: npt.NDArray[np.float32],
+    offsets: npt.NDArray[np.float32] | None,
+    normalise: bool,
+    items: tuple[npt.NDArray[Any] | None, ...],
+    n_threads: int,
+) -> bool: ...
+def search_codes(
+    items: tuple[npt.NDArray[Any] | None, ...],
     queries: npt.NDArray[np.float32],
     normalise: bool,
     exclude: tuple[Any, ...] | None,

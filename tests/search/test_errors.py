@@ -110,8 +110,8 @@ def test_corrupt_exclude_is_caught_before_it_is_followed(parts, message, n_jobs)
 def core_arguments():
     index = ItemIndex(VECTORS)
     return {
-        "panels": index._panels,
-        "offsets": index._offsets,
+        "panels": index._packed.panels,
+        "offsets": index._packed.offsets,
         "n_items": 40,
         "queries": QUERIES,
         "normalise": False,

@@ -8,7 +8,7 @@
 namespace factorec {
 
 // Ordered: a level includes the ones before it.
-enum class SimdLevel { baseline = 0, avx2 = 1, avx512 = 2 };
+enum class SimdLevel { baseline = 0, avx2 = 1, avx512 = 2, avx512_vnni = 3 };
 
 const char* name(SimdLevel level);
 

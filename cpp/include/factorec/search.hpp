@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+#include "factorec/codes.hpp"
 #include "factorec/control.hpp"
 #include "factorec/panels.hpp"
 #include "factorec/views.hpp"
@@ -37,10 +38,23 @@ struct SearchOutput {
 void pack_items(ConstMatrix vectors, std::span<const float> offsets, bool normalise, float* panels,
                 float* padded_offsets, int n_threads, Control& control);
 
+// Whether the active SIMD level has kernels for codes.
+bool can_code();
+
+// Packs `vectors` for the two-stage search; the same treatment of offsets, `normalise` and bad values. Returns
+// whether places differ from positions: where it returns false, positions and places were not written.
+// Throws std::invalid_argument where the SIMD level has no such kernels or the factors are too many.
+bool pack_codes(ConstMatrix vectors, std::span<const float> offsets, bool normalise, const CodedItemsOutput& output,
+                int n_threads, Control& control);
+
 // Writes the best `output.n` items of every row of `queries`. `normalise` treats the queries as pack_items does the
 // items. Memory: a few hundred kilobytes and O(n) a thread. Throws std::invalid_argument for a query value
 // that is not finite and for an excluded item out of range.
 void search(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+            const SearchOutput& output, int n_threads, Control& control);
+
+// The same results, to the bit, from coded items; at any SIMD level.
+void search(const CodedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control);
 
 }  // namespace factorec

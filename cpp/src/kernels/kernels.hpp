@@ -1,7 +1,8 @@
 // The table of kernels: one per instruction set, filled by baseline.cpp, avx2.cpp and avx512.cpp from the same
-// `.inc` files, chosen once per call by `kernels()`.
+// `.inc` files (avx512_vnni.cpp adds what that level has besides), chosen once per call by `kernels()`.
 #pragma once
 
+#include "kernels/codes_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
@@ -14,6 +15,7 @@ struct Kernels {
   ScoringKernels scoring;
   SearchKernels search;
   TrainingKernels training;
+  const CodesKernels* codes = nullptr;  // null where the level has none
 };
 
 // The table of the active SIMD level.
@@ -28,6 +30,9 @@ extern const Kernels table;
 }
 namespace avx512 {
 extern const Kernels table;
+}
+namespace avx512_vnni {
+extern const CodesKernels codes_table;  // the rest is that of avx512
 }
 #endif
 

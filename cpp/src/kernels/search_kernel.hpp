@@ -18,6 +18,15 @@ struct Candidates {
   float threshold = 0.0f;  // scores below it, and NaN, are not accepted
 };
 
+// The same in any order and with a score known only to lie in [low, high]; an exact one has low = high.
+struct BoundedCandidates {
+  float* low = nullptr;
+  float* high = nullptr;
+  std::uint32_t* places = nullptr;
+  std::int64_t count = 0;
+  std::int64_t limit = 0;
+};
+
 inline constexpr std::int64_t kCandidateSlack = 48;
 
 inline constexpr int kMaxScanQueries = 12;  // the highest SearchKernels::max_queries
@@ -56,6 +65,9 @@ struct SearchKernels {
 
   // Moves the candidates with a score of at least `threshold` to the front, order kept; returns their number.
   std::int64_t (*keep_at_least)(float* scores, std::uint32_t* positions, std::int64_t n, float threshold) = nullptr;
+
+  // The same for bounded candidates: those with a `high` of at least `threshold`. Sets their number.
+  void (*keep_reaching)(BoundedCandidates& candidates, float threshold) = nullptr;
 };
 
 }  // namespace factorec

@@ -11,6 +11,7 @@ from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._inputs import allowed_items, as_matrix, as_positive, as_rows, as_vector
+from ._packed import Coded, Panels, pack
 from .result import SearchResult
 
 __all__ = ["ItemIndex"]
@@ -55,9 +56,11 @@ class ItemIndex:
 
     Notes
     -----
-    The index keeps its own, packed copy of the vectors: 4 bytes x n_items x n_factors. `search` needs a few
-    hundred kilobytes a thread besides its result, never queries x items. A pickle holds plain vectors; they
-    are packed again when it is read.
+    The index keeps its own, packed copy of the vectors: 4 bytes x n_items x n_factors. From a few thousand
+    items on, where the CPU has instructions for it, it also keeps 8-bit codes of them, another byte per value:
+    a first pass over the codes, with a proved bound of its error, leaves few items to be scored. The results
+    are the same bits. `search` needs a few megabytes a thread besides its result, never queries x items. A
+    pickle holds plain vectors; they are packed again when it is read.
 
     Examples
     --------
@@ -94,11 +97,8 @@ class ItemIndex:
     def _pack(self, vectors: npt.NDArray[np.float32], offsets: npt.NDArray[np.float32] | None, normalise: bool) -> None:
         self.n_items, self.n_factors = vectors.shape
         self._n_threads = resolve_n_jobs(self.n_jobs)  # once: asking for quotas takes longer than one query
-        n_panels = -(-self.n_items // _core.PANEL_ITEMS)
-        self._panels = _empty_aligned((n_panels, self.n_factors, _core.PANEL_ITEMS))
-        self._offsets = _empty_aligned((n_panels * _core.PANEL_ITEMS,))
         try:
-            _core.pack_items(vectors, offsets, normalise, self._panels, self._offsets, self._n_threads)
+            self._packed: Panels | Coded = pack(vectors, offsets, normalise, self._n_threads)
         except ValueError as error:
             raise DataError(str(error)) from None
 
@@ -167,10 +167,7 @@ class ItemIndex:
             np.empty(n_queries, dtype=np.int64),
         )
         try:
-            _core.search_items(
-                self._panels,
-                self._offsets,
-                self.n_items,
+            self._packed.search(
                 matrix,
                 self.metric == "cosine",
                 rows,
@@ -188,22 +185,13 @@ class ItemIndex:
         return f"ItemIndex(n_items={self.n_items}, n_factors={self.n_factors}, metric={self.metric!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        panels = self._panels.transpose(0, 2, 1).reshape(-1, self.n_factors)
-        state = {"vectors": panels[: self.n_items].copy(), "offsets": self._offsets[: self.n_items].copy()}
-        return {**state, "metric": self.metric, "n_jobs": self.n_jobs}
+        vectors, offsets = self._packed.unpack()
+        return {"vectors": vectors, "offsets": offsets, "metric": self.metric, "n_jobs": self.n_jobs}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.metric = state["metric"]
         self.n_jobs = state["n_jobs"]
         self._pack(state["vectors"], state["offsets"], False)  # cosine: they are normalised already
-
-
-def _empty_aligned(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Return an uninitialised array that starts on a cache line: a vector never straddles two."""
-    size = int(np.prod(shape, dtype=np.int64))
-    buffer = np.empty(size + 16, dtype=np.float32)
-    start = (-buffer.ctypes.data % 64) // 4
-    return buffer[start : start + size].reshape(shape)
 
 
 def _words(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
