@@ -21,13 +21,13 @@ DrawingRows::DrawingRows(const ScheduledRows& rows, std::span<const RowNumber> o
   const std::size_t n_items = static_cast<std::size_t>(data.rows.blocks.back().entities.n_rows());
   group_of_item_.assign(n_items, 0);
   if (grid) {
-    place_of_item_.resize(n_items);
+    number_of_item_.resize(n_items);
+    second_mask_ = (std::uint32_t{1} << grid->second_bits) - 1;
     for (std::size_t item = 0; item < n_items; ++item) {
       const std::int32_t column = grid->second_of_item[item];
       if (column < 0) throw std::invalid_argument("negatives need item ids in the last block");
       group_of_item_[item] = grid->second_deal.group[static_cast<std::size_t>(column)];
-      place_of_item_[item] = static_cast<std::int32_t>(grid->fields.first.size()) +
-                             grid->second_deal.position[static_cast<std::size_t>(column)];
+      number_of_item_[item] = grid->second_deal.number(static_cast<std::size_t>(column));
     }
   }
   row_.resize(n);
@@ -55,10 +55,7 @@ DrawingRows::DrawingRows(const ScheduledRows& rows, std::span<const RowNumber> o
                           const auto second = static_cast<std::size_t>(grid->second[row]);
                           second_group_[at] = grid->second_deal.group[second];
                           if (!pairs_) return;
-                          pair_[at] = {grid->first_deal.position[first],
-                                       static_cast<std::int32_t>(grid->fields.first.size()) +
-                                           grid->second_deal.position[second],
-                                       data.target[row]};
+                          pair_[at] = {grid->pair(first, second), data.target[row]};
                           if (!weight_.empty()) weight_[at] = data.weight[row];
                         });
 }
@@ -72,7 +69,7 @@ void DrawingRows::put(Schedule& schedule, std::int64_t place, std::size_t at, st
   }
   PairRow pair = pair_[at];
   if (item >= 0) {
-    pair.second = place_of_item_[static_cast<std::size_t>(item)];
+    pair.columns = (pair.columns & ~second_mask_) | number_of_item_[static_cast<std::size_t>(item)];
     pair.target = 0.0f;
   }
   schedule.pair[to] = pair;

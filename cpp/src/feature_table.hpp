@@ -19,6 +19,9 @@ using AlignedFloats = std::unique_ptr<float[], AlignedDelete>;
 // n zeros on a cache line's border.
 AlignedFloats aligned_floats(std::int64_t n);
 
+// Whether x[0..n) holds no infinity and no NaN.
+bool all_finite(const float* x, std::int64_t n);
+
 // One row per feature (see StateTable), in an order that puts features visited together side by side.
 class FeatureTable {
  public:

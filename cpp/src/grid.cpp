@@ -1,6 +1,7 @@
 #include "factorec/grid.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <atomic>
 #include <limits>
 #include <numeric>
@@ -187,14 +188,20 @@ Deal deal_columns(const std::vector<std::int64_t>& counts, int n_groups) {
     load[static_cast<std::size_t>(lightest)] += counts[static_cast<std::size_t>(column)];
     ++members[static_cast<std::size_t>(lightest)];
   }
-  std::vector<std::int64_t> next(static_cast<std::size_t>(n_groups), 0);
-  for (int g = 1; g < n_groups; ++g)
-    next[static_cast<std::size_t>(g)] = next[static_cast<std::size_t>(g - 1)] + members[static_cast<std::size_t>(g - 1)];
+  deal.group_begin.push_back(0);
+  for (std::int64_t n : members) deal.group_begin.push_back(deal.group_begin.back() + static_cast<std::int32_t>(n));
+  std::vector<std::int32_t> next = deal.group_begin;
   deal.position.resize(counts.size());
   for (std::int32_t column : order)
-    deal.position[static_cast<std::size_t>(column)] =
-        static_cast<std::int32_t>(next[deal.group[static_cast<std::size_t>(column)]]++);
+    deal.position[static_cast<std::size_t>(column)] = next[deal.group[static_cast<std::size_t>(column)]]++;
   return deal;
+}
+
+std::int32_t Deal::largest_group() const {
+  std::int32_t largest = 0;
+  for (std::size_t g = 0; g + 1 < group_begin.size(); ++g)
+    largest = std::max(largest, group_begin[g + 1] - group_begin[g]);
+  return largest;
 }
 
 Grid build_grid(const Rows& rows, const GridFields& fields, int n_threads, Control& control) {
@@ -211,6 +218,9 @@ Grid build_grid(const Rows& rows, const GridFields& fields, int n_threads, Contr
   }
   grid.first_deal = deal_columns(count(grid.first, fields.first.size(), n_threads, control), grid.n_groups);
   grid.second_deal = deal_columns(count(grid.second, fields.second.size(), n_threads, control), grid.n_groups);
+  const auto bits = [](const Deal& deal) { return std::bit_width(static_cast<std::uint32_t>(deal.largest_group() - 1)); };
+  grid.second_bits = static_cast<int>(bits(grid.second_deal));
+  grid.pairs_fit = static_cast<int>(bits(grid.first_deal)) + grid.second_bits <= 32 && grid.second_bits < 32;
   return grid;
 }
 

@@ -1,20 +1,36 @@
 // The pass over rows that are their two grid features and nothing else.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "factorec/control.hpp"
 #include "factorec/training.hpp"
-#include "feature_table.hpp"
+#include "pair_table.hpp"
 #include "schedule.hpp"
 
 namespace factorec {
 
 class PairPass {
  public:
-  // Runs the blocks of one round, which share no feature: sums of the blocks, added in their order.
-  PassSums run_round(std::span<const std::int32_t> blocks, const Schedule& schedule, const FeatureTable& table,
-                     const TrainingOptions& options, float bias, Control& control) const;
+  PairPass(const Grid& grid, const ParameterArrays& start, const FeatureSettings& settings,
+           const TrainingOptions& options);
+
+  // Runs the rounds of `blocks` (see order_blocks). `end_round` gets each round's sums, the blocks' added in their
+  // order, and returns the bias of the next round.
+  void run_epoch(const std::vector<std::int32_t>& blocks, const Schedule& schedule, float bias,
+                 const std::function<float(const PassSums&)>& end_round, Control& control);
+
+  void copy_to(const ParameterArrays& arrays) const { table_.copy_to(arrays); }
+  bool finite() const { return finite_; }
+  std::int64_t n_factors() const { return table_.n_factors(); }
+
+ private:
+  PassSums run_block(std::int32_t block, const Schedule& schedule, float bias, Control& control) const;
+
+  TrainingOptions options_;
+  PairTable table_;
+  bool finite_;
 };
 
 }  // namespace factorec

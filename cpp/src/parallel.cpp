@@ -1,6 +1,8 @@
 #include "factorec/parallel.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -19,6 +21,23 @@ void watch_forks() {
       pthread_atfork(nullptr, nullptr, [] { in_fork_child.store(true, std::memory_order_relaxed); });
   (void)registered;
 #endif
+}
+
+void Waiting::once() {
+  constexpr int kSpins = 2000, kYields = 2000;  // tens of microseconds, then about a millisecond
+  if (times_ < kSpins) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    asm volatile("yield");
+#endif
+  } else if (times_ < kSpins + kYields) {
+    std::this_thread::yield();
+  } else {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    return;
+  }
+  ++times_;
 }
 
 bool has_openmp() {

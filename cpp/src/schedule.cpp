@@ -20,7 +20,6 @@ struct RowsInGrid {
 RowsInGrid place_in_grid(const ScheduledRows& rows, int n_threads, Control& control) {
   const Grid& grid = *rows.grid;
   const auto n = static_cast<std::size_t>(rows.data.rows.n_rows);
-  const auto offset = static_cast<std::int32_t>(grid.fields.first.size());
   RowsInGrid placed{Buffer<std::uint8_t>(n), Buffer<PairRow>(rows.pairs ? n : 0)};
   for_each_chunk(Chunks(rows.data.rows.n_rows), n_threads, control, [&](std::int64_t begin, std::int64_t end) {
     for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
@@ -28,8 +27,7 @@ RowsInGrid place_in_grid(const ScheduledRows& rows, int n_threads, Control& cont
       placed.block[row] =
           static_cast<std::uint8_t>(grid.first_deal.group[first] * grid.n_groups + grid.second_deal.group[second]);
       if (rows.pairs)
-        placed.pair[row] = {grid.first_deal.position[first], offset + grid.second_deal.position[second],
-                            rows.data.target[row]};
+        placed.pair[row] = {grid.pair(first, second), rows.data.target[row]};
     }
   });
   return placed;

@@ -72,7 +72,8 @@ class DrawingRows {
   Buffer<PairRow> pair_;                    // empty unless all rows are pairs
   Buffer<float> weight_;                    // ... empty: all 1
   std::vector<std::uint8_t> group_of_item_;
-  std::vector<std::int32_t> place_of_item_;  // in the table
+  std::vector<std::uint32_t> number_of_item_;  // of its column in its group
+  std::uint32_t second_mask_ = 0;
   Buffer<std::int32_t> drawn_;               // of each row its negatives of this epoch, -1: none
 };
 

@@ -58,10 +58,14 @@ class Trainer::State {
     if (by_row)
       if (const auto fields = choose_grid(data_.rows, data_.grid_candidates, options_.n_threads, control))
         grid_ = build_grid(data_.rows, *fields, options_.n_threads, control);
-    pairs_ = grid_ && only_pairs();
+    pairs_ = grid_ && grid_->pairs_fit && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
-    table_.emplace(places(by_row), start, data_.features, kernels().training.width);
-    group_pass_.emplace(data_, options_, *table_, n_live_);
+    if (pairs_) {
+      pair_pass_.emplace(*grid_, start, data_.features, options_);
+    } else {
+      table_.emplace(places(by_row), start, data_.features, kernels().training.width);
+      group_pass_.emplace(data_, options_, *table_, n_live_);
+    }
     if (reshuffles()) return;
     if (data_.negatives)
       drawing_rows_.emplace(scheduled_rows(), order_, options_.n_threads, control);
@@ -82,23 +86,26 @@ class Trainer::State {
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
     const auto n_groups = static_cast<std::size_t>(schedule_.n_groups);
     PassSums sums;
-    for (std::size_t round = 0; round < n_groups; ++round) {
-      const std::span<const std::int32_t> of_round(blocks.data() + round * n_groups, n_groups);
-      const PassSums of_all = pairs_ ? pair_pass_.run_round(of_round, schedule_, *table_, options_, bias(), control)
-                                     : group_pass_->run_round(of_round, schedule_, bias(), control);
-      step_bias(of_all);
-      sums.add(of_all);
-    }
+    const auto end_round = [&](const PassSums& of_round) {
+      step_bias(of_round);
+      sums.add(of_round);
+      return bias();
+    };
+    if (pairs_)
+      pair_pass_->run_epoch(blocks, schedule_, bias(), end_round, control);
+    else
+      for (std::size_t round = 0; round < n_groups; ++round)
+        end_round(group_pass_->run_round({blocks.data() + round * n_groups, n_groups}, schedule_, bias(), control));
     return sums;
   }
 
   BiasState copy_to(const ParameterArrays& arrays) const {
     check_arrays(arrays);
-    table_->copy_to(arrays);
+    pairs_ ? pair_pass_->copy_to(arrays) : table_->copy_to(arrays);
     return bias_;
   }
 
-  bool finite() const { return std::isfinite(bias_.value) && table_->finite(); }
+  bool finite() const { return std::isfinite(bias_.value) && (pairs_ ? pair_pass_->finite() : table_->finite()); }
 
   bool has_grid() const { return grid_.has_value(); }
   bool has_pairs() const { return pairs_; }
@@ -150,8 +157,9 @@ class Trainer::State {
     check_size(arrays.factors_accumulator.size(), n, "factors accumulator");
     if (arrays.factors.n_rows != n || arrays.factors.n_columns < 1)
       throw std::invalid_argument("factors must be (" + std::to_string(n) + ", at least 1)");
-    if (table_ && arrays.factors.n_columns != table_->view().n_factors)
-      throw std::invalid_argument("factors must have " + std::to_string(table_->view().n_factors) + " columns");
+    const std::int64_t k = pair_pass_ ? pair_pass_->n_factors() : table_ ? table_->view().n_factors : -1;
+    if (k >= 0 && arrays.factors.n_columns != k)
+      throw std::invalid_argument("factors must have " + std::to_string(k) + " columns");
   }
 
   // Whether every row is its two grid features and nothing else.
@@ -239,7 +247,7 @@ class Trainer::State {
   std::optional<FeatureTable> table_;
   std::optional<DrawingRows> drawing_rows_;
   Schedule schedule_;
-  PairPass pair_pass_;
+  std::optional<PairPass> pair_pass_;  // for pairs; otherwise the table and the group pass
   std::optional<GroupPass> group_pass_;
 };
 

@@ -33,6 +33,13 @@ std::optional<GridFields> choose_grid(const Rows& rows, const std::vector<Field>
 struct Deal {
   std::vector<std::uint8_t> group;      // of each column
   std::vector<std::int32_t> position;   // of each column: its rank by (group, order of dealing)
+  std::vector<std::int32_t> group_begin;  // the position of each group's first column; then the number of columns
+
+  // A column's number in its group.
+  std::uint32_t number(std::size_t column) const {
+    return static_cast<std::uint32_t>(position[column] - group_begin[group[column]]);
+  }
+  std::int32_t largest_group() const;
 };
 
 // Longest-processing-time dealing: columns by descending count (ties: lower column first), each to the lightest
@@ -48,6 +55,13 @@ struct Grid {
   Deal first_deal;
   Deal second_deal;
   int n_groups = 1;
+  // Both columns of a row fit 32 bits by their numbers in their groups: the second's in the lowest `second_bits`.
+  bool pairs_fit = false;
+  int second_bits = 0;
+
+  std::uint32_t pair(std::size_t first_column, std::size_t second_column) const {
+    return first_deal.number(first_column) << second_bits | second_deal.number(second_column);
+  }
 };
 
 // Builds the grid: 8 groups a side below 2^20 rows, else 16.

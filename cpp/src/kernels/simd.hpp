@@ -24,6 +24,8 @@ struct Floats {
   static Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
   static Floats zero() { return {_mm512_setzero_ps()}; }
   static Floats all(float x) { return {_mm512_set1_ps(x)}; }
+  // x in the first lane, zeros in the others.
+  static Floats first(float x) { return {_mm512_zextps128_ps512(_mm_set_ss(x))}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   friend Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -58,6 +60,7 @@ struct Floats {
   static Floats load(const float* p) { return {_mm256_loadu_ps(p)}; }
   static Floats zero() { return {_mm256_setzero_ps()}; }
   static Floats all(float x) { return {_mm256_set1_ps(x)}; }
+  static Floats first(float x) { return {_mm256_zextps128_ps256(_mm_set_ss(x))}; }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   friend Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
   friend Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
@@ -94,6 +97,7 @@ struct Floats {
   static Floats load(const float* p) { return {_mm_loadu_ps(p)}; }
   static Floats zero() { return {_mm_setzero_ps()}; }
   static Floats all(float x) { return {_mm_set1_ps(x)}; }
+  static Floats first(float x) { return {_mm_set_ss(x)}; }
   void store(float* p) const { _mm_storeu_ps(p, v); }
   friend Floats operator+(Floats a, Floats b) { return {_mm_add_ps(a.v, b.v)}; }
   friend Floats operator-(Floats a, Floats b) { return {_mm_sub_ps(a.v, b.v)}; }
@@ -127,6 +131,7 @@ struct Floats {
   static Floats load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
   static Floats zero() { return all(0.0f); }
   static Floats all(float x) { return {{x, x, x, x}}; }
+  static Floats first(float x) { return {{x, 0.0f, 0.0f, 0.0f}}; }
   void store(float* p) const {
     for (int i = 0; i < 4; ++i) p[i] = v[i];
   }

@@ -29,17 +29,41 @@ struct StateTable {
   std::int32_t n_factors = 0;
 };
 
-// A row of exactly two features of value 1, by their places in the table.
+// A row of exactly two features of value 1, each by its number in its group of the grid: the second's in the lowest
+// `second_bits` of `columns`, the first's above them.
 struct PairRow {
-  std::int32_t first;
-  std::int32_t second;
+  std::uint32_t columns;
   float target;
 };
 
+struct StepSettings {
+  float rate_linear = 0;
+  float rate_factors = 0;
+  float l2_linear = 0;
+  float l2_factors = 0;
+};
+
+// State of a feature of pairs beside its factors. SGD: the linear weight. AdaGrad: accumulator of the factors,
+// accumulator of the linear weight, linear weight, nothing.
+constexpr int pair_state_size(Solver solver) { return solver == Solver::sgd ? 1 : 4; }
+constexpr int pair_linear(Solver solver) { return solver == Solver::sgd ? 0 : 2; }
+
+// The features of one group of a field.
+struct PairSide {
+  float* factors = nullptr;  // (padded to whole vectors) of one feature after the other
+  float* state = nullptr;    // pair_state_size() floats each
+  const StepSettings* settings = nullptr;
+};
+
 struct PairJob {
-  StateTable table;
-  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
+  PairSide first;
+  PairSide second;
+  bool plain = true;         // nothing is clipped, and settings are those of every feature of their side
+  float clip = 0;            // entries of a gradient are clipped to +-clip; infinity: never
   float bias = 0;
+  std::int32_t vectors = 0;  // vectors of factors of a feature
+  std::int32_t n_factors = 0;
+  std::int32_t second_bits = 0;
   const PairRow* rows = nullptr;
   const float* weights = nullptr;  // of each row, or null: all 1
   std::int64_t n_rows = 0;
