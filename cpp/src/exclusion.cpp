@@ -1,6 +1,7 @@
 #include "exclusion.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -13,28 +14,46 @@ void check_column(const CsrView& matrix, std::int64_t row, std::int64_t column) 
                                 ", outside 0.." + std::to_string(matrix.n_columns - 1));
 }
 
+// Without a branch an entry: most rows are short, and every query has one.
+template <class T>
+void look_at(const T* columns, std::int64_t n, std::int64_t n_columns, bool* inside, bool* ascending) {
+  int outside = 0, falls = 0;
+  const auto last = static_cast<T>(std::min<std::int64_t>(n_columns - 1, std::numeric_limits<T>::max()));
+  for (std::int64_t i = 0; i < n; ++i) outside |= (columns[i] < 0) | (columns[i] > last);
+  for (std::int64_t i = 1; i < n; ++i) falls |= columns[i] < columns[i - 1];
+  *inside = !outside;
+  *ascending = !falls;
+}
+
+// Returns whether the columns of a row ascend; throws where one is out of range.
+bool check_row(const CsrView& matrix, std::int64_t row) {
+  const std::int64_t begin = matrix.begin(row), n = matrix.end(row) - begin;
+  bool inside = true, ascending = true;
+  if (matrix.indices.wide())
+    look_at(matrix.indices.wide() + begin, n, matrix.n_columns, &inside, &ascending);
+  else if (n > 0)
+    look_at(matrix.indices.narrow() + begin, n, matrix.n_columns, &inside, &ascending);
+  if (!inside)
+    for (std::int64_t entry = begin; entry < begin + n; ++entry) check_column(matrix, row, matrix.column(entry));
+  return ascending;
+}
+
 constexpr std::size_t kSearchedInOrder = 256;  // longer lists are sorted and searched by halves
 
 }  // namespace
 
 ExcludedItems::ExcludedItems(const CsrView& matrix, std::int64_t row, std::int64_t first)
     : columns_(matrix.indices), at_(matrix.begin(row)), end_(matrix.end(row)) {
-  bool rising = true;
-  std::int64_t previous = -1;
-  for (std::int64_t entry = at_; entry < end_; ++entry) {
-    const std::int64_t column = matrix.column(entry);
-    check_column(matrix, row, column);
-    rising &= column >= previous;
-    previous = column;
-  }
-  if (!rising) {
+  if (!check_row(matrix, row)) {
     sorted_.resize(static_cast<std::size_t>(end_ - at_));
     for (std::int64_t entry = at_; entry < end_; ++entry)
       sorted_[static_cast<std::size_t>(entry - at_)] = matrix.column(entry);
     std::sort(sorted_.begin(), sorted_.end());
+    columns_ = IndexView(sorted_.data(), sorted_.size());
     at_ = 0;
     end_ = static_cast<std::int64_t>(sorted_.size());
   }
+  const auto item = [&](std::int64_t i) { return columns_[static_cast<std::size_t>(i)]; };
   for (std::int64_t high = end_; at_ < high;) {  // to the first item not before `first`
     const std::int64_t middle = at_ + (high - at_) / 2;
     if (item(middle) < first)

@@ -12,6 +12,8 @@ namespace factorec {
 class ExcludedItems {
  public:
   ExcludedItems() = default;
+  ExcludedItems(ExcludedItems&&) = default;  // not copied: the view may be of its own entries
+  ExcludedItems& operator=(ExcludedItems&&) = default;
 
   // Row `row` of `matrix`, from position `first` on. Throws std::invalid_argument for a column out of range. A row
   // that is sorted is used where it lies, another is copied.
@@ -22,20 +24,26 @@ class ExcludedItems {
 
   // Sets the bits of the next excluded items before `end`: item `first` + 32 w + b is bit b of words[w * stride].
   void mark(std::int64_t first, std::int64_t end, std::uint32_t* words, std::int64_t stride) {
-    for (; next_ < end; next_ = ++at_ < end_ ? item(at_) : kNone) {
-      const std::int64_t lane = next_ - first;
-      words[(lane >> 5) * stride] |= std::uint32_t{1} << (lane & 31);
-    }
+    if (columns_.wide())
+      mark(columns_.wide(), first, end, words, stride);
+    else
+      mark(columns_.narrow(), first, end, words, stride);
   }
 
  private:
-  std::int64_t item(std::int64_t i) const {
-    const auto at = static_cast<std::size_t>(i);
-    return sorted_.empty() ? columns_[at] : sorted_[at];
+  template <class T>
+  void mark(const T* columns, std::int64_t first, std::int64_t end, std::uint32_t* words, std::int64_t stride) {
+    std::int64_t at = at_, next = next_;
+    for (; next < end; next = ++at < end_ ? std::int64_t{columns[at]} : kNone) {
+      const std::int64_t lane = next - first;
+      words[(lane >> 5) * stride] |= std::uint32_t{1} << (lane & 31);
+    }
+    at_ = at;
+    next_ = next;
   }
 
   static constexpr std::int64_t kNone = INT64_MAX;
-  IndexView columns_;
+  IndexView columns_;  // ascending in [at_, end_)
   std::vector<std::int64_t> sorted_;
   std::int64_t at_ = 0, end_ = 0;
   std::int64_t next_ = kNone;
