@@ -13,9 +13,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tables import FIGURE, LATENCY, ROOFLINE, SPEED, figure_rows, latency_rows, roofline_rows, speed_rows, table
+import plots
+from tables import (
+    FIGURE,
+    LATENCY,
+    ROOFLINE,
+    SPEED,
+    curve_tables,
+    figure_rows,
+    latency_rows,
+    roofline_rows,
+    speed_rows,
+    table,
+)
 
 HERE = Path(__file__).parent
+PLOTS = "plots"
 BEGIN, END = "<!-- begin: written by report.py -->", "<!-- end: written by report.py -->"
 
 
@@ -24,6 +37,14 @@ def machine_line(machine: dict[str, Any]) -> str:
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} thread(s) used, kernels at "
         f"`{machine['simd']}`, Python {machine['python']}, {machine['system']}; {versions}."
+    )
+
+
+def plot_caption(machine: dict[str, Any]) -> str:
+    versions = machine["versions"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, kernels at {machine['simd']}, "
+        f"{machine['system']}; factorec {versions['factorec']}, numpy {versions['numpy']}, Python {machine['python']}"
     )
 
 
@@ -39,6 +60,11 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
         elif "table" in document:
             machine, command = document["machine"], document["command"]
             tables = [table(tuple(document["table"]["header"]), document["table"]["rows"])]
+        elif "curves" in document:
+            machine, command = document["machine"], document["command"]
+            names = dict.fromkeys(curve["picture"] for curve in document["curves"])
+            tables = [f"![{name}: time and memory as they grow]({PLOTS}/{name}.svg)" for name in names]
+            tables += curve_tables(document)
         else:
             machine, command = document["machine"], document["command"]
             tables = [table(FIGURE, figure_rows(document))]
@@ -63,6 +89,8 @@ def summary(documents: dict[Path, dict[str, Any]]) -> str:
             machine = document["machine"]
             own = document["table"]
             tables.append(f"{own['about']}:\n\n{table(tuple(own['header']), own['rows'])}")
+        elif "curves" in document:
+            continue
         else:
             machine = document["machine"]
             rows += [(case, value, bar, met) for case, value, _, bar, met in figure_rows(document) if bar]
@@ -85,6 +113,9 @@ def main() -> None:
     if arguments.print:
         print(report(documents))
         return
+    for document in documents.values():
+        if "curves" in document:
+            plots.draw(document["curves"], plot_caption(document["machine"]), HERE / PLOTS)
     fill(HERE / "README.md", report(documents))
     fill(HERE.parent / "README.md", summary(documents))
 

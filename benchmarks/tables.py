@@ -112,6 +112,20 @@ def figure_rows(document: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def curve_tables(document: dict[str, Any]) -> list[str]:
+    """A table per curve, with a column per x; memory in MB."""
+    tables = []
+    for curve in document["curves"]:
+        xs = sorted({x for points in curve["series"].values() for x, _ in points})
+        show = duration if curve["y"].startswith("seconds") else "{:,.0f} MB".format
+        rows = []
+        for name, points in curve["series"].items():
+            found = dict(map(tuple, points))
+            rows.append((name, *(show(found[x]) if x in found else "" for x in xs)))
+        tables.append(table((f"{curve['title']}: {curve['x']}", *(f"{x:,}" for x in xs)), rows))
+    return tables
+
+
 def verdict(met: bool) -> str:
     return "met" if met else "**missed**"
 

@@ -96,3 +96,21 @@ def test_a_table_of_its_own_is_printed_as_it_is(report):
     rows = "| fields | RMSE |\n| --- | --- |\n| none | 0.9 |\n| all | 0.8 |"
     assert f"`python fields.py`\n\n{rows}\n\n" in report.report(documents)
     assert f"What fields add:\n\n{rows}\n\n" in report.summary(documents)
+
+
+def test_curves_become_tables_and_pictures(report, tmp_path):
+    points = {"1 thread": [[1000, 0.1], [10000, 1.0]], "2 threads": [[10000, 0.6]]}
+    size = {"index": [[1000, 4.0], [10000, 40.0]]}
+    curves = [
+        {"picture": "search", "title": "Items", "x": "items", "y": "seconds", "series": points},
+        {"picture": "search", "title": "Memory", "x": "items", "y": "MB", "series": size},
+    ]
+    assert report.curve_tables({"curves": curves}) == [
+        "| Items: items | 1,000 | 10,000 |\n| --- | --- | --- |\n| 1 thread | 100 ms | 1 s |\n"
+        "| 2 threads |  | 600 ms |",
+        "| Memory: items | 1,000 | 10,000 |\n| --- | --- | --- |\n| index | 4 MB | 40 MB |",
+    ]
+    (path,) = report.plots.draw(curves, "a machine", tmp_path)
+    text = path.read_text()
+    assert all(word in text for word in ("a machine", "Items", "Memory", "2 threads", "10k"))
+    assert report.plots.draw(curves, "a machine", tmp_path)[0].read_text() == text
