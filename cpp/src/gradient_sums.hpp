@@ -5,6 +5,8 @@
 #include <new>
 #include <vector>
 
+#include "kernels/training_kernel.hpp"
+
 namespace factorec {
 
 // Vectors of floats that begin on a cache line's border.
@@ -22,55 +24,44 @@ struct AlignedAllocator {
   }
 };
 
-// One slot per feature that has occurred since the last clear(), in order of first use: the gradient of its factors
-// (padded), then that of its linear weight.
+// One slot per feature that has occurred since the last clear(), in order of first use: see SumOffset.
 class GradientSums {
  public:
   GradientSums(std::int64_t n_features, std::int64_t padded_factors)
-      : stride_((padded_factors + 16) / 16 * 16), slot_of_(static_cast<std::size_t>(n_features), -1) {}
+      : stride_((padded_factors + kSumSize + 15) / 16 * 16), slot_of_(static_cast<std::size_t>(n_features), -1) {}
 
   std::int64_t stride() const { return stride_; }
 
-  // Counts `n` rows more with a feature; its slot.
-  std::int32_t count(std::int64_t feature, float n = 1.0f) {
+  // The slot of a feature, a new one if need be.
+  std::int32_t take_slot(std::int32_t feature) {
     std::int32_t& slot = slot_of_[static_cast<std::size_t>(feature)];
     if (slot < 0) {
       slot = static_cast<std::int32_t>(features_.size());
       features_.push_back(feature);
-      counts_.push_back(0.0f);
-      gradients_.resize(gradients_.size() + static_cast<std::size_t>(stride_), 0.0f);
+      sums_.resize(sums_.size() + static_cast<std::size_t>(stride_), 0.0f);
     }
-    counts_[static_cast<std::size_t>(slot)] += n;
     return slot;
   }
 
-  float* gradients() { return gradients_.data(); }
-  const float* gradient(std::size_t slot) const { return gradients_.data() + slot * static_cast<std::size_t>(stride_); }
-  const std::vector<std::int64_t>& features() const { return features_; }
-  float counted(std::size_t slot) const { return counts_[slot]; }
+  // The slot of a feature, -1: none.
+  std::int32_t slot(std::int32_t feature) const { return slot_of_[static_cast<std::size_t>(feature)]; }
 
-  void add(const GradientSums& other) {
-    for (std::size_t s = 0; s < other.features_.size(); ++s) {
-      const std::int32_t own = count(other.features_[s], other.counts_[s]);
-      float* into = gradients_.data() + own * stride_;
-      const float* from = other.gradient(s);
-      for (std::int64_t j = 0; j < stride_; ++j) into[j] += from[j];
-    }
-  }
+  // Of each slot.
+  const std::vector<std::int32_t>& features() const { return features_; }
+  float* sums() { return sums_.data(); }
+  const float* sum(std::int32_t slot) const { return sums_.data() + slot * stride_; }
 
   void clear() {
-    for (std::int64_t feature : features_) slot_of_[static_cast<std::size_t>(feature)] = -1;
+    for (std::int32_t feature : features_) slot_of_[static_cast<std::size_t>(feature)] = -1;
     features_.clear();
-    counts_.clear();
-    gradients_.clear();
+    sums_.clear();
   }
 
  private:
   std::int64_t stride_;
-  std::vector<std::int32_t> slot_of_;  // of each feature, by its place after the live ones
-  std::vector<std::int64_t> features_;
-  std::vector<float> counts_;
-  std::vector<float, AlignedAllocator<float>> gradients_;
+  std::vector<std::int32_t> slot_of_;
+  std::vector<std::int32_t> features_;
+  std::vector<float, AlignedAllocator<float>> sums_;
 };
 
 }  // namespace factorec

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "factorec/parallel.hpp"
-#include "gathering.hpp"
 #include "kernels/kernels.hpp"
 
 namespace factorec {
@@ -13,81 +12,112 @@ constexpr std::int64_t kFrozenRows = 1024;  // rows of a block between two steps
 
 }  // namespace
 
-void GroupPass::reserve(std::size_t n_sums) {
-  const std::int64_t n_frozen = data_.rows.n_features - n_live_;
-  while (gradient_sums_.size() < n_sums) gradient_sums_.emplace_back(n_frozen, table_.padded());
+GroupPass::GroupPass(const TrainingData& data, const TrainingOptions& options, const FeatureTable& table,
+                     const Grid* grid, std::int64_t n_live)
+    : options_(options),
+      table_(table),
+      grid_(grid != nullptr),
+      n_features_(data.rows.n_features),
+      n_live_(n_live),
+      gathering_(data, table, grid, grid ? n_live : 0) {}
+
+void GroupPass::reserve(std::size_t n) {
+  while (work_.size() < n)
+    work_.push_back(Work{GradientSums(n_features_ - n_live_, table_.padded()), {}, {},
+                         aligned_floats(kGroupRows * table_.padded() + kSumSize)});
 }
 
 PassSums GroupPass::run_round(std::span<const std::int32_t> blocks, const Schedule& schedule, float bias,
                               Control& control) {
-  // As many blocks at a time as there are threads: their sums are still in the cache when they are merged.
-  const auto at_once =
-      std::min(static_cast<std::size_t>(schedule.threads_for(blocks, options_.n_threads)), blocks.size());
-  reserve(at_once + 1);
-  GradientSums& merged = gradient_sums_.front();
+  const auto n = static_cast<std::int64_t>(blocks.size());
+  reserve(blocks.size());
   std::int64_t longest = 0;
   for (std::int32_t block : blocks) longest = std::max(longest, schedule.end(block) - schedule.begin(block));
   std::vector<PassSums> of_block(blocks.size());
-  for (std::int64_t done = 0; done < longest; done += kFrozenRows) {
-    for (std::size_t first = 0; first < blocks.size(); first += at_once) {
-      const std::size_t n = std::min(at_once, blocks.size() - first);
-      parallel_for(static_cast<std::int64_t>(n), static_cast<int>(n), control, [&](std::int64_t i, int) {
-        const std::size_t at = first + static_cast<std::size_t>(i);
-        const std::int64_t begin = schedule.begin(blocks[at]) + done;
-        run_places(begin, std::min(begin + kFrozenRows, schedule.end(blocks[at])), schedule, bias,
-                   gradient_sums_[static_cast<std::size_t>(i) + 1], of_block[at], control);
-      });
-      for (std::size_t i = 1; i <= n; ++i) {
-        merged.add(gradient_sums_[i]);
-        gradient_sums_[i].clear();
-      }
-    }
-    step_merged(merged);
-  }
+  // In turns: the rows of all blocks, the steps of frozen features.
+  const std::int64_t n_turns = (longest + kFrozenRows - 1) / kFrozenRows * 2;
+  const auto run = [&](std::int64_t turn, std::int64_t i, int) {
+    if (turn % 2 == 1) return step_part(i, n, blocks.size());
+    const auto at = static_cast<std::size_t>(i);
+    const std::int64_t begin = schedule.begin(blocks[at]) + turn / 2 * kFrozenRows;
+    run_places(begin, std::min(begin + kFrozenRows, schedule.end(blocks[at])), bias, work_[at], of_block[at], control);
+  };
+  parallel_rounds(n_turns, n, schedule.threads_for(blocks, options_.n_threads), control, run, [](std::int64_t) {});
   PassSums sums;
   for (const PassSums& block : of_block) sums.add(block);
   return sums;
 }
 
-PassSums GroupPass::run_rows(std::int64_t begin, std::int64_t end, const Schedule& schedule, float bias,
-                             Control& control) {
+PassSums GroupPass::run_rows(std::int64_t begin, std::int64_t end, float bias, Control& control) {
   reserve(1);
   PassSums sums;
-  run_places(begin, end, schedule, bias, gradient_sums_.front(), sums, control);
-  step_merged(gradient_sums_.front());
+  run_places(begin, end, bias, work_.front(), sums, control);
+  if (!live_only()) step_part(0, 1, 1);
   return sums;
 }
 
-void GroupPass::run_places(std::int64_t begin, std::int64_t end, const Schedule& schedule, float bias,
-                           GradientSums& gradients, PassSums& sums, Control& control) const {
-  const auto run = kernels().training.group_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
-  GatheredRows rows;
-  const AlignedFloats scratch = aligned_floats(kGroupRows * table_.padded());
-  for (std::int64_t place = begin; place < end; place += kGroupRows) {
-    control.throw_if_stopped();  // each time: rows of many entries take long
-    gather_rows(data_, schedule, table_, n_live_, place, std::min(place + kGroupRows, end), gradients, rows);
+// Rows at places [begin, end), after which their gradients stand in `work`.
+void GroupPass::run_places(std::int64_t begin, std::int64_t end, float bias, Work& work, PassSums& sums,
+                           Control& control) const {
+  const TrainingKernels& kernel = kernels().training;
+  const auto solver = static_cast<int>(options_.solver), loss = static_cast<int>(options_.loss);
+  const auto run = grid_ ? kernel.group_rows[solver][loss]
+                         : (live_only() ? kernel.live_rows[solver][loss] : kernel.frozen_rows[loss]);
+  work.sums.clear();
+  for (std::int64_t place = begin; place < end;) {
+    control.throw_if_stopped();
+    gathering_.gather(place, end, work.rows);
+    if (!live_only()) {
+      if (work.slot.size() < work.rows.feature.size()) work.slot.resize(work.rows.feature.size());
+      for (std::int64_t e = 0; e < work.rows.n_entries; ++e)
+        work.slot[static_cast<std::size_t>(e)] = work.sums.take_slot(work.rows.feature[static_cast<std::size_t>(e)]);
+    }
     GroupJob job;
     job.table = table_.view();
+    job.entry_table = job.table.data + (grid_ ? n_live_ * job.table.stride : 0);
     job.clip = options_.clip;
     job.bias = bias;
-    job.n_rows = rows.n_rows;
-    job.frozen = rows.frozen.list();
-    job.live = rows.live.list();
-    job.slot = rows.slot.data();
-    job.target = rows.target;
-    job.weight = rows.weight;
-    job.gradients = gradients.gradients();
-    job.gradient_stride = gradients.stride();
-    job.scratch = scratch.get();
+    job.rows = gathering_.rows() + place;
+    job.weights = gathering_.weights() ? gathering_.weights() + place : nullptr;
+    job.n_rows = work.rows.n_rows;
+    job.n_ahead = table_.exceeds_cache() ? end - place - job.n_rows : -job.n_rows;
+    job.entries = work.rows.list();
+    job.slot = work.slot.data();
+    job.sums = work.sums.sums();
+    job.sum_stride = work.sums.stride();
+    job.scratch = work.scratch.get();
     run(job, &sums);
+    place += job.n_rows;
   }
 }
 
-void GroupPass::step_merged(GradientSums& gradients) const {
+// Part i of n of the merged steps from the first n_sums works: each feature belongs to the first that has it.
+void GroupPass::step_part(std::int64_t i, std::int64_t n, std::size_t n_sums) {
   const auto step = kernels().training.merged_step[static_cast<int>(options_.solver)];
-  for (std::size_t s = 0; s < gradients.features().size(); ++s)
-    step({table_.view(), gradients.features()[s] + n_live_, gradients.gradient(s), gradients.counted(s)});
-  gradients.clear();
+  std::vector<const float*> sums;
+  const AlignedFloats scratch = aligned_floats(table_.padded());
+  MergedStep job;
+  job.table = table_.view();
+  job.scratch = scratch.get();
+  for (std::size_t first = 0; first < n_sums; ++first) {
+    const std::vector<std::int32_t>& features = work_[first].sums.features();
+    const auto size = static_cast<std::int64_t>(features.size());
+    for (std::int64_t slot = size * i / n; slot < size * (i + 1) / n; ++slot) {
+      const std::int32_t feature = features[static_cast<std::size_t>(slot)];
+      bool taken = false;
+      for (std::size_t before = 0; before < first && !taken; ++before) taken = work_[before].sums.slot(feature) >= 0;
+      if (taken) continue;
+      sums.clear();
+      for (std::size_t s = first; s < n_sums; ++s) {
+        const std::int32_t of_sum = work_[s].sums.slot(feature);
+        if (of_sum >= 0) sums.push_back(work_[s].sums.sum(of_sum));
+      }
+      job.row = job.table.data + (n_live_ + feature) * job.table.stride;
+      job.sums = sums.data();
+      job.n_sums = static_cast<int>(sums.size());
+      step(job);
+    }
+  }
 }
 
 }  // namespace factorec

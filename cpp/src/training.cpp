@@ -64,16 +64,18 @@ class Trainer::State {
       pair_pass_.emplace(*grid_, start, data_.features, options_);
     } else {
       table_.emplace(places(by_row), start, data_.features, kernels().training.width);
-      group_pass_.emplace(data_, options_, *table_, n_live_);
+      group_pass_.emplace(data_, options_, *table_, grid_ ? &*grid_ : nullptr, n_live_);
     }
     if (reshuffles()) return;
-    if (data_.negatives)
+    if (data_.negatives) {
       drawing_rows_.emplace(scheduled_rows(), order_, options_.n_threads, control);
-    else
+    } else {
       schedule_rows(scheduled_rows(), order_, options_.n_threads, control, schedule_);
+      if (!pairs_) group_pass_->follow(schedule_, control);
+    }
     // What every epoch needs of them is in the schedule or beside the draws now.
     std::vector<RowNumber>().swap(order_);
-    if (grid_) {
+    if (grid_ && (pairs_ || !data_.negatives)) {
       grid_->first = {};
       grid_->second = {};
     }
@@ -203,10 +205,13 @@ class Trainer::State {
     if (reshuffles()) {
       std::vector<RowNumber> order = order_;
       shuffle(order, rng().fork(kRowOrder).fork(epoch), control);
-      if (!data_.negatives) return schedule_rows(scheduled_rows(), order, options_.n_threads, control, schedule_);
-      drawing_rows_.emplace(scheduled_rows(), order, options_.n_threads, control);
+      if (data_.negatives)
+        drawing_rows_.emplace(scheduled_rows(), order, options_.n_threads, control);
+      else
+        schedule_rows(scheduled_rows(), order, options_.n_threads, control, schedule_);
     }
-    drawing_rows_->schedule(*data_.negatives, epoch, options_.n_threads, control, schedule_);
+    if (drawing_rows_) drawing_rows_->schedule(*data_.negatives, epoch, options_.n_threads, control, schedule_);
+    if (!pairs_) group_pass_->follow(schedule_, control);
   }
 
   // Without a grid: a step of everything after every batch_size rows.
@@ -214,7 +219,7 @@ class Trainer::State {
     PassSums sums;
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
-      const PassSums of_batch = group_pass_->run_rows(begin, end, schedule_, bias(), control);
+      const PassSums of_batch = group_pass_->run_rows(begin, end, bias(), control);
       step_bias(of_batch);
       sums.add(of_batch);
     }

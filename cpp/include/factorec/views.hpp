@@ -36,14 +36,14 @@ struct CsrView {
   std::int64_t begin(std::int64_t row) const { return indptr[static_cast<std::size_t>(row)]; }
   std::int64_t end(std::int64_t row) const { return indptr[static_cast<std::size_t>(row) + 1]; }
   std::int64_t column(std::int64_t entry) const { return indices[static_cast<std::size_t>(entry)]; }
-  // Brings an entry into the cache.
-  void touch(std::int64_t entry) const {
+  // Brings an entry into the cache, its value too if wanted.
+  void touch(std::int64_t entry, bool with_value) const {
     const auto at = static_cast<std::size_t>(entry);
     if (indices.wide())
       static_cast<void>(*static_cast<const volatile std::int64_t*>(indices.wide() + at));
     else
       static_cast<void>(*static_cast<const volatile std::int32_t*>(indices.narrow() + at));
-    if (!values.empty()) static_cast<void>(*static_cast<const volatile float*>(&values[at]));
+    if (with_value && !values.empty()) static_cast<void>(*static_cast<const volatile float*>(&values[at]));
   }
   float value(std::int64_t entry) const { return values.empty() ? 1.0f : values[static_cast<std::size_t>(entry)]; }
 };

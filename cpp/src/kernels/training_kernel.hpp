@@ -70,43 +70,70 @@ struct PairJob {
   std::int64_t n_ahead = 0;        // rows beyond n_rows that may be looked at to prefetch
 };
 
-// Entries of up to 16 rows: those of row r are [begin[r], begin[r + 1]).
-struct EntryList {
-  const std::int32_t* begin = nullptr;
-  const std::int64_t* feature = nullptr;  // place in the table
-  const float* value = nullptr;
+// Rows that are updated together: see loss.inc.
+constexpr std::int64_t kGroupRows = 16;
+
+// A row of a grid: its two features, by their places in the table, and other entries beside them. Without a grid
+// only the target has a meaning.
+struct GroupRow {
+  std::int32_t first = 0;
+  std::int32_t second = 0;
+  float target = 0;
 };
 
-// Up to 16 rows of any features. Live ones are updated row by row; frozen ones are constant, and the gradient of
-// each is added to its slot.
+// Entries of rows: those of row r are [begin[r], begin[r + 1]).
+struct EntryList {
+  const std::int64_t* begin = nullptr;
+  const std::int32_t* feature = nullptr;
+  const float* value = nullptr;        // null: all 1
+  const std::uint8_t* row = nullptr;   // of each entry: the number of its row in its group
+};
+
+// What is summed of a feature that stays constant for many rows: the slopes times the sums of parts of the rows
+// (padded factors), then these. All of a feature's own part of its gradients is left to the merged step, unless
+// entries of a gradient are clipped: then the first two are sums of whole gradients, the next two 0.
+enum SumOffset {
+  kSlopeSum = 0,     // slope * value
+  kOwnSlopeSum,      // slope * value^2
+  kWeightSum,        // weight of the row
+  kCount,            // 1
+  kSumSize
+};
+
+// Rows of any features. The entries are of frozen features: constant, and what belongs to the gradient of each is
+// added to its slot of the sums. In row by row steps they are of live features.
 struct GroupJob {
   StateTable table;
-  float clip = 0;  // entries of a gradient are clipped to +-clip; infinity: never
+  float* entry_table = nullptr;        // the table's row of feature 0 of the entries
+  float clip = 0;                      // entries of a gradient are clipped to +-clip; infinity: never
   float bias = 0;
-  std::int32_t n_rows = 0;
-  EntryList frozen;
-  EntryList live;
-  const std::int32_t* slot = nullptr;  // of each frozen entry
-  const float* target = nullptr;
-  const float* weight = nullptr;
-  float* gradients = nullptr;          // rows of `gradient_stride`: factors (padded), then linear
-  std::int64_t gradient_stride = 0;
-  float* scratch = nullptr;            // 16 times the padded factors
+  std::int64_t n_rows = 0;
+  std::int64_t n_ahead = 0;            // rows beyond n_rows that may be looked at to prefetch
+  const GroupRow* rows = nullptr;
+  const float* weights = nullptr;      // of each row, or null: all 1
+  EntryList entries;
+  const std::int32_t* slot = nullptr;  // of each entry
+  float* sums = nullptr;
+  std::int64_t sum_stride = 0;
+  float* scratch = nullptr;            // a group's padded factors
 };
 
-// One step of a feature from the sum of `count` row gradients.
+// One step of a feature from the sums of blocks of rows, added in their order.
 struct MergedStep {
   StateTable table;
-  std::int64_t feature = 0;
-  const float* gradient = nullptr;  // factors (padded), then linear
-  float count = 0;
+  float* row = nullptr;                // of the feature
+  const float* const* sums = nullptr;  // rows as in GroupJob
+  int n_sums = 0;
+  float* scratch = nullptr;            // as long as a row of the sums
 };
 
 struct TrainingKernels {
   int width = 0;  // floats in a vector
   // Indexed by [solver][loss].
   void (*pair_rows[2][2])(const PairJob&, PassSums*);
-  void (*group_rows[2][2])(const GroupJob&, PassSums*);
+  void (*group_rows[2][2])(const GroupJob&, PassSums*);   // two live features a row, frozen ones beside them
+  void (*live_rows[2][2])(const GroupJob&, PassSums*);    // live features only, row by row
+  void (*frozen_rows[2])(const GroupJob&, PassSums*);     // frozen features only; indexed by [loss]
   // Indexed by [solver].
   void (*merged_step[2])(const MergedStep&);
 };
