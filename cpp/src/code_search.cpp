@@ -163,9 +163,9 @@ class Unit {
   bool out_of_reach(const Group& group, std::int64_t panel) const {
     const PanelBounds& bounds = items_.bounds[panel];
     for (int q = 0; q < group.n; ++q) {
-      // In float: infinite where a score may overflow. Its own rounding is among those that `reach` covers.
-      const float highest = group.lanes.reach[q] * bounds.rest_norm + bounds.rest_top_offset;
-      if (!(highest < group.lanes.theta[q])) return false;
+      // As the kernel does it for one panel.
+      const float product = group.lanes.reach[q] * bounds.rest_norm;
+      if (!(product < kCertain) || !(product + bounds.rest_top_offset < group.lanes.theta[q])) return false;
     }
     return true;
   }

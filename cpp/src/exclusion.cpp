@@ -65,21 +65,23 @@ ExcludedItems::ExcludedItems(const CsrView& matrix, std::int64_t row, std::int64
 }
 
 void ExcludedPlaces::set(const CsrView& matrix, std::int64_t row, const std::uint32_t* places) {
-  places_.clear();
-  for (std::int64_t entry = matrix.begin(row); entry < matrix.end(row); ++entry) {
-    const std::int64_t column = matrix.column(entry);
-    check_column(matrix, row, column);
-    places_.push_back(places ? places[column] : static_cast<std::uint32_t>(column));
-  }
-  int bits = 10;  // 32 a place: one candidate in 32 is looked up in vain
-  while (bits < 16 && (std::size_t{1} << bits) < 32 * places_.size()) ++bits;
+  const std::int64_t begin = matrix.begin(row);
+  const auto n = static_cast<std::size_t>(matrix.end(row) - begin);
+  places_.resize(n);
+  int bits = 10;  // 32 a place: of other candidates, one in 256 is looked up in vain
+  while (bits < 16 && (std::size_t{1} << bits) < 32 * n) ++bits;
   shift_ = 32 - bits;
+  mask_ = (std::uint32_t{1} << bits) - 1;
   filter_.assign((std::size_t{1} << bits) / 32, 0);
-  for (const std::uint32_t place : places_) {
-    const std::uint32_t bit = hash(place);
-    filter_[bit >> 5] |= std::uint32_t{1} << (bit & 31);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t column = matrix.column(begin + static_cast<std::int64_t>(i));
+    check_column(matrix, row, column);
+    const std::uint32_t place = places ? places[column] : static_cast<std::uint32_t>(column);
+    places_[i] = place;
+    for (const std::uint32_t bit : {place * kHash >> shift_, place * kHash >> (shift_ - kSecond) & mask_})
+      filter_[bit >> 5] |= std::uint32_t{1} << (bit & 31);
   }
-  if (places_.size() > kSearchedInOrder) std::sort(places_.begin(), places_.end());
+  if (n > kSearchedInOrder) std::sort(places_.begin(), places_.end());
 }
 
 bool ExcludedPlaces::listed(std::uint32_t place) const {

@@ -59,16 +59,20 @@ class ExcludedPlaces {
   bool empty() const { return places_.empty(); }
 
   bool contains(std::uint32_t place) const {
-    const std::uint32_t bit = hash(place);
-    return (filter_[bit >> 5] >> (bit & 31) & 1) && listed(place);
+    const std::uint32_t hash = place * kHash;
+    return bit(hash >> shift_) && bit(hash >> (shift_ - kSecond) & mask_) && listed(place);
   }
 
  private:
-  std::uint32_t hash(std::uint32_t place) const { return place * 2654435761u >> shift_; }
+  static constexpr std::uint32_t kHash = 2654435761u;
+  static constexpr int kSecond = 9;  // the second bit's place in the hash, below the first's
+
+  bool bit(std::uint32_t i) const { return filter_[i >> 5] >> (i & 31) & 1; }
   bool listed(std::uint32_t place) const;
 
   std::vector<std::uint32_t> places_;
-  std::vector<std::uint32_t> filter_;  // a Bloom filter of one function: most candidates need no more
+  std::vector<std::uint32_t> filter_;  // a Bloom filter: nearly all candidates need no more
+  std::uint32_t mask_ = 0;
   int shift_ = 0;
 };
 

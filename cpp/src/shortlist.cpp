@@ -29,8 +29,10 @@ void Shortlist::start(float* low, float* high, std::uint32_t* places, std::int64
 void Shortlist::drop_excluded() {
   BoundedCandidates& c = entries_;
   if (excluded_ && !excluded_->empty()) {
-    std::int64_t kept = checked_;
-    for (std::int64_t i = checked_; i < c.count; ++i) {
+    std::int64_t i = checked_;
+    while (i < c.count && !excluded_->contains(c.places[i])) ++i;  // most of the time that is all
+    std::int64_t kept = i;
+    for (; i < c.count; ++i) {
       c.low[kept] = c.low[i];
       c.high[kept] = c.high[i];
       c.places[kept] = c.places[i];
@@ -52,17 +54,20 @@ void Shortlist::drop_unreachable(const SearchKernels& kernels) {
 void Shortlist::score_reaching(const Scorer& scorer, float threshold) {
   if (!scorer.kernels) return;
   BoundedCandidates& c = entries_;
-  wanted_.clear();
-  wanted_at_.clear();
-  for (std::int64_t i = 0; i < c.count; ++i) {
-    if (c.low[i] == c.high[i] || !(c.high[i] >= threshold)) continue;
-    wanted_.push_back(c.places[i]);
-    wanted_at_.push_back(static_cast<std::uint32_t>(i));
+  const auto most = static_cast<std::size_t>(c.count);
+  if (wanted_.size() < most) {
+    wanted_.resize(most);
+    wanted_at_.resize(most);
+    scores_.resize(most);
   }
-  scores_.resize(wanted_.size());
-  scorer.kernels->score(scorer.items, scorer.query, wanted_.data(), static_cast<std::int64_t>(wanted_.size()),
-                        scores_.data());
-  for (std::size_t i = 0; i < wanted_.size(); ++i) c.low[wanted_at_[i]] = c.high[wanted_at_[i]] = scores_[i];
+  std::size_t n = 0;  // without a branch: it would be guessed wrong half of the time
+  for (std::size_t i = 0; i < most; ++i) {
+    wanted_[n] = c.places[i];
+    wanted_at_[n] = static_cast<std::uint32_t>(i);
+    n += (c.low[i] != c.high[i]) & (c.high[i] >= threshold);
+  }
+  scorer.kernels->score(scorer.items, scorer.query, wanted_.data(), static_cast<std::int64_t>(n), scores_.data());
+  for (std::size_t i = 0; i < n; ++i) c.low[wanted_at_[i]] = c.high[wanted_at_[i]] = scores_[i];
 }
 
 // Of exact candidates, the n best.
@@ -74,12 +79,12 @@ void Shortlist::keep_best(const SearchKernels& kernels, const CodedItems& items)
   if (c.count > n_) {
     // More than n reach theta, so the n-th best equals it: of those equal to it the first positions stay.
     const auto position = [&](std::int64_t i) { return items.positions ? items.positions[c.places[i]] : c.places[i]; };
-    wanted_.clear();
+    std::vector<std::uint32_t> equal;
     for (std::int64_t i = 0; i < c.count; ++i)
-      if (c.low[i] == theta_) wanted_.push_back(position(i));
-    const auto better = c.count - static_cast<std::int64_t>(wanted_.size());
-    const auto last = wanted_.begin() + (n_ - better - 1);
-    std::nth_element(wanted_.begin(), last, wanted_.end());
+      if (c.low[i] == theta_) equal.push_back(position(i));
+    const auto better = c.count - static_cast<std::int64_t>(equal.size());
+    const auto last = equal.begin() + (n_ - better - 1);
+    std::nth_element(equal.begin(), last, equal.end());
     std::int64_t kept = 0;
     for (std::int64_t i = 0; i < c.count; ++i) {
       const bool keep = c.low[i] != theta_ || position(i) <= *last;
