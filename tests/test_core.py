@@ -161,8 +161,8 @@ def test_a_fork_after_use_runs_on(work):
     [
         lambda: _core.check_csr(([0, 1], [0], None, 1)),
         lambda: _core.check_csr((np.array([0, 1]), np.array([0]), [1.0], 1)),
-        lambda: _core.scores([([0], ONE_ROW)], 1, FLOATS, FLOATS[:, None], 1),
-        lambda: _core.feature_weights([(None, ONE_ROW)], 1, 1, [1.0]),
+        lambda: _core.scores([([0], ONE_ROW)], 1, 0.0, FLOATS, FLOATS[:, None], 1),
+        lambda: _core.feature_weights([(None, ONE_ROW)], 1, 1, [1.0], 1),
         lambda: _core.pack_items(FLOATS[:, None], [1.0], False, *PACKED, 1),
         lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, None, [1], *FOUND, 1),
         lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, ([0, 1], [0], None, 1), None, *FOUND, 1),
@@ -182,4 +182,4 @@ FOUND = (np.zeros((1, 1), dtype=np.int64), np.zeros((1, 1), dtype=np.float32), n
 
 def test_a_block_has_two_parts():
     with pytest.raises(ValueError, match="a block must be"):
-        _core.scores([(None,)], 1, FLOATS, FLOATS[:, None], 1)
+        _core.scores([(None,)], 1, 0.0, FLOATS, FLOATS[:, None], 1)

@@ -7,17 +7,22 @@
 namespace factorec::bindings {
 
 void bind_scoring(py::module_& module) {
+  // float64, or float32 where `single`.
   module.def(
       "scores",
-      [](const py::list& blocks, std::int64_t n_rows, const py::array& linear, const py::array& factors, int n_threads) {
-        const ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors")};
+      [](const py::list& blocks, std::int64_t n_rows, double bias, const py::array& linear, const py::array& factors,
+         int n_threads, bool single) -> py::array {
+        const ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors"), bias};
         const Rows rows = view_rows(blocks, n_rows, static_cast<std::int64_t>(parameters.linear.size()));
-        py::array_t<double> out(n_rows);
-        const std::span<double> into(out.mutable_data(), static_cast<std::size_t>(n_rows));
-        interruptible([&](Control& control) { scores(rows, parameters, into, n_threads, control); });
-        return out;
+        const auto score = [&](auto out) -> py::array {
+          const std::span into(out.mutable_data(), static_cast<std::size_t>(n_rows));
+          interruptible([&](Control& control) { scores(rows, parameters, into, n_threads, control); });
+          return out;
+        };
+        return single ? score(py::array_t<float>(n_rows)) : score(py::array_t<double>(n_rows));
       },
-      py::arg("blocks"), py::arg("n_rows"), py::arg("linear"), py::arg("factors"), py::arg("n_threads"));
+      py::arg("blocks"), py::arg("n_rows"), py::arg("bias"), py::arg("linear"), py::arg("factors"),
+      py::arg("n_threads"), py::arg("single") = false);
   module.def(
       "vectors",
       [](const py::list& blocks, std::int64_t n_rows, const py::array& linear, const py::array& factors, int n_threads) {
@@ -31,7 +36,8 @@ void bind_scoring(py::module_& module) {
       py::arg("blocks"), py::arg("n_rows"), py::arg("linear"), py::arg("factors"), py::arg("n_threads"));
   module.def(
       "feature_weights",
-      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const py::object& weight) {
+      [](const py::list& blocks, std::int64_t n_rows, std::int64_t n_features, const py::object& weight,
+         int n_threads) {
         const Rows rows = view_rows(blocks, n_rows, n_features);
         std::span<const float> weights;
         if (!weight.is_none()) {
@@ -40,11 +46,14 @@ void bind_scoring(py::module_& module) {
             throw std::invalid_argument("weight has " + std::to_string(weights.size()) + " entries, expected " +
                                         std::to_string(n_rows));
         }
-        check_rows(rows);
-        const std::vector<double> sums = feature_weights(rows, weights);
+        const std::vector<double> sums = interruptible([&](Control& control) {
+          check_rows(rows, n_threads, control);
+          return feature_weights(rows, weights, n_threads, control);
+        });
         return py::array_t<double>(static_cast<py::ssize_t>(sums.size()), sums.data());
       },
-      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("weight"));
+      py::arg("blocks"), py::arg("n_rows"), py::arg("n_features"), py::arg("weight"),
+      py::arg("n_threads"));
 }
 
 }  // namespace factorec::bindings

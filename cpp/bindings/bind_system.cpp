@@ -6,6 +6,7 @@
 #include "factorec/cpu.hpp"
 #include "factorec/parallel.hpp"
 #include "factorec/validation.hpp"
+#include "interrupt.hpp"
 
 namespace factorec::bindings {
 
@@ -23,16 +24,12 @@ void bind_system(py::module_& module) {
   module.def("forked", &forked);
   module.def(
       "check_csr",
-      [](const py::tuple& matrix) {
+      [](const py::tuple& matrix, int n_threads) {
         const CsrView view = view_csr(matrix, "matrix");
-        CsrFacts facts;
-        {
-          py::gil_scoped_release release;
-          facts = check_csr(view);
-        }
+        const CsrFacts facts = interruptible([&](Control& control) { return check_csr(view, n_threads, control); });
         return py::make_tuple(facts.has_duplicates, facts.all_ones);
       },
-      py::arg("matrix"));
+      py::arg("matrix"), py::arg("n_threads") = 1);
 }
 
 }  // namespace factorec::bindings

@@ -1,10 +1,12 @@
 // A trainer lives as long as one call to fit; a fitted model is numpy arrays and knows nothing of it.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "factorec/chunks.hpp"
 #include "factorec/training.hpp"
 #include "interrupt.hpp"
 
@@ -67,9 +69,12 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
   set.shuffle = options["shuffle"].cast<bool>();
   set.seed = options["seed"].cast<std::uint64_t>();
   set.n_threads = options["n_threads"].cast<int>();
-  if (!negatives.is_none()) {
-    const auto [per_positive, seen] = py::cast<std::pair<std::int64_t, py::tuple>>(negatives);
-    data.negatives.emplace(view_csr(seen, "seen"), per_positive, set.seed);
+  std::pair<std::int64_t, py::tuple> sampling;
+  CsrView seen;
+  const bool draws = !negatives.is_none();
+  if (draws) {
+    sampling = py::cast<std::pair<std::int64_t, py::tuple>>(negatives);
+    seen = view_csr(sampling.second, "seen");
   }
 
   auto linear = py::cast<py::array>(parameters[1]), factors = py::cast<py::array>(parameters[2]);
@@ -77,6 +82,7 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
   const ParameterArrays start = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
   const BiasState bias{parameters[0].cast<double>(), parameters[3].cast<double>()};
   interruptible([&](Control& control) {
+    if (draws) data.negatives.emplace(seen, sampling.first, set.seed, set.n_threads, control);
     held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias, control);
   });
   return held;
@@ -124,7 +130,7 @@ void bind_training(py::module_& module) {
         const Rows rows = view_rows(blocks, n_rows, n_features);
         Ranges chosen;
         interruptible([&](Control& control) {
-          check_rows(rows);
+          check_rows(rows, n_threads, control);
           if (const auto fields = choose_grid(rows, fields_of(candidates), n_threads, control))
             chosen = {{fields->first.start, fields->first.stop}, {fields->second.start, fields->second.stop}};
         });
@@ -135,25 +141,31 @@ void bind_training(py::module_& module) {
 
   module.def(
       "draw_negatives",
-      [](const py::tuple& seen, const py::array& users, std::int64_t per_positive, std::uint64_t seed, std::uint64_t epoch) {
-        const NegativeSampler sampler(view_csr(seen, "seen"), per_positive, seed);
+      [](const py::tuple& seen, const py::array& users, std::int64_t per_positive, std::uint64_t seed, std::uint64_t epoch,
+         int n_threads) {
+        const CsrView of_user = view_csr(seen, "seen");
         const IndexView of_row = view_index(users, "users");
-        const NegativeSampler::Epoch draws = sampler.epoch(epoch);
-        py::array_t<std::int64_t> out({static_cast<py::ssize_t>(of_row.size()), static_cast<py::ssize_t>(per_positive)});
-        std::int64_t* next = out.mutable_data();
+        const auto n_rows = static_cast<std::int64_t>(of_row.size());
+        py::array_t<std::int64_t> out({n_rows, std::max<std::int64_t>(0, per_positive)});
+        std::int64_t* into = out.mutable_data();
         interruptible([&](Control& control) {
-          for (std::size_t row = 0; row < of_row.size(); ++row) {
-            if (row % 1024 == 0) control.throw_if_stopped();
-            if (of_row[row] < 0 || of_row[row] >= sampler.n_users())
-              throw std::invalid_argument("users[" + std::to_string(row) + "] is " + std::to_string(of_row[row]) +
-                                          ", outside 0.." + std::to_string(sampler.n_users() - 1));
-            for (std::int64_t j = 0; j < per_positive; ++j)
-              *next++ = draws.draw(of_row[row], static_cast<std::int64_t>(row), j);
-          }
+          const NegativeSampler sampler(of_user, per_positive, seed, n_threads, control);
+          const NegativeSampler::Epoch draws = sampler.epoch(epoch);
+          for_each_chunk(Chunks(n_rows, 1024), n_threads, control, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t row = begin; row < end; ++row) {
+              const std::int64_t user = of_row[static_cast<std::size_t>(row)];
+              if (user < 0 || user >= sampler.n_users())
+                throw std::invalid_argument("users[" + std::to_string(row) + "] is " + std::to_string(user) +
+                                            ", outside 0.." + std::to_string(sampler.n_users() - 1));
+              std::int64_t* items = into + row * per_positive;
+              if (!draws.draw_all(user, row, items)) std::fill_n(items, per_positive, std::int64_t{-1});
+            }
+          });
         });
         return out;
       },
-      py::arg("seen"), py::arg("users"), py::arg("per_positive"), py::arg("seed"), py::arg("epoch"));
+      py::arg("seen"), py::arg("users"), py::arg("per_positive"), py::arg("seed"), py::arg("epoch"),
+      py::arg("n_threads"));
 }
 
 }  // namespace factorec::bindings

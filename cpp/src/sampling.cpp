@@ -6,17 +6,26 @@
 #include <type_traits>
 
 #include "factorec/validation.hpp"
+#include "finding.hpp"
 
 namespace factorec {
 
-NegativeSampler::NegativeSampler(const CsrView& seen, std::int64_t per_positive, std::uint64_t seed)
+NegativeSampler::NegativeSampler(const CsrView& seen, std::int64_t per_positive, std::uint64_t seed, int n_threads,
+                                 Control& control)
     : seen_(seen), per_positive_(per_positive), rng_(CounterRng(seed).fork(0x6e656761)) {
   if (per_positive < 1) throw std::invalid_argument("negatives per positive must be at least 1");
-  check_csr(seen);
-  for (std::int64_t user = 0; user < seen.n_rows(); ++user)
+  check_csr(seen, n_threads, control);
+  const auto rises = [&](std::int64_t user) {
+    bool rising = true;
     for (std::int64_t e = seen.begin(user) + 1; e < seen.end(user); ++e)
-      if (seen.column(e) <= seen.column(e - 1))
-        throw std::invalid_argument("seen items of row " + std::to_string(user) + " are not strictly rising");
+      rising &= seen.column(e) > seen.column(e - 1);
+    return rising;
+  };
+  const std::int64_t user = find_first(
+      seen.n_rows(), n_threads, control, [](std::int64_t, std::int64_t) { return true; },
+      [&](std::int64_t u) { return !rises(u); });
+  if (user < seen.n_rows())
+    throw std::invalid_argument("seen items of row " + std::to_string(user) + " are not strictly rising");
 }
 
 namespace {

@@ -83,14 +83,13 @@ void schedule_rows(const ScheduledRows& rows, std::span<const RowNumber> order, 
   schedule.row.resize(rows.pairs ? 0 : n);
   const auto key = [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
-    const RowNumber ahead = order[std::min(at + kAhead, n - 1)];
-    prefetch(placed.block, ahead);
-    if (rows.pairs) prefetch(placed.pair, ahead);
+    prefetch(placed.block, order[std::min(at + kAhead, n - 1)]);
     return placed.block[order[at]];
   };
   const auto put = [&](std::int64_t to, std::int64_t i) {
     const auto place = static_cast<std::size_t>(to);
     const RowNumber row = order[static_cast<std::size_t>(i)];
+    if (rows.pairs) prefetch(placed.pair, order[std::min(static_cast<std::size_t>(i) + kAhead, n - 1)]);
     if (!rows.pairs) {
       schedule.row[place] = row;
       return;

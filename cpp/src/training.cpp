@@ -50,7 +50,7 @@ class Trainer::State {
   State(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
         Control& control)
       : data_(std::move(data)), options_(options), bias_(bias) {
-    check(start);
+    check(start, control);
     control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
     std::iota(order_.begin(), order_.end(), RowNumber{0});
@@ -118,17 +118,19 @@ class Trainer::State {
 
   CounterRng rng() const { return CounterRng(options_.seed); }
 
-  void check(const ParameterArrays& start) const {
+  void check(const ParameterArrays& start, Control& control) const {
     const Rows& rows = data_.rows;
     if (rows.n_rows < 1) throw std::invalid_argument("no rows to train on");
     if (rows.n_rows > std::numeric_limits<RowNumber>::max()) throw std::invalid_argument("more rows than 32 bits number");
     if (rows.blocks.empty()) throw std::invalid_argument("rows need at least one block");
-    check_rows(rows);
+    if (options_.n_threads < 1) throw std::invalid_argument("n_threads must be at least 1");
+    const int n_threads = options_.n_threads;
+    check_rows(rows, n_threads, control);
     check_size(data_.target.size(), rows.n_rows, "target");
-    check_finite(data_.target, "target");
+    check_finite(data_.target, "target", n_threads, control);
     if (!data_.weight.empty()) {
       check_size(data_.weight.size(), rows.n_rows, "weight");
-      check_finite(data_.weight, "weight");
+      check_finite(data_.weight, "weight", n_threads, control);
       for (std::size_t i = 0; i < data_.weight.size(); ++i)
         if (data_.weight[i] < 0) throw std::invalid_argument("weight[" + std::to_string(i) + "] is negative");
     }
@@ -137,7 +139,6 @@ class Trainer::State {
     check_size(data_.features.l2_linear.size(), rows.n_features, "l2_linear");
     check_size(data_.features.l2_factors.size(), rows.n_features, "l2_factors");
     check_arrays(start);
-    if (options_.n_threads < 1) throw std::invalid_argument("n_threads must be at least 1");
     if (options_.batch_size < 1) throw std::invalid_argument("batch_size must be at least 1");
     if (data_.negatives) {
       const std::int64_t n_users = rows.blocks.front().entities.n_rows();

@@ -13,12 +13,17 @@ namespace {
 const std::vector<std::int32_t> kIndptr{0, 3, 10, 10};
 const std::vector<std::int32_t> kItems{0, 3, 6, 0, 1, 2, 3, 4, 5, 6};
 
+NegativeSampler sampler_of(const CsrView& seen, std::int64_t per_positive, std::uint64_t seed) {
+  Control control;
+  return {seen, per_positive, seed, 1, control};
+}
+
 CsrView seen() { return {{kIndptr.data(), kIndptr.size()}, {kItems.data(), kItems.size()}, {}, 7}; }
 
 }  // namespace
 
 FACTOREC_TEST(sampling, unseen_items_uniformly_and_never_a_seen_one) {
-  const NegativeSampler sampler(seen(), 8, 1);
+  const NegativeSampler sampler = sampler_of(seen(), 8, 1);
   const auto epoch = sampler.epoch(0);
   std::vector<int> of_first(7), of_last(7);
   constexpr int n = 40'000;
@@ -33,12 +38,13 @@ FACTOREC_TEST(sampling, unseen_items_uniformly_and_never_a_seen_one) {
 }
 
 FACTOREC_TEST(sampling, a_user_who_has_seen_all_gets_none) {
-  const NegativeSampler sampler(seen(), 1, 1);
+  const NegativeSampler sampler = sampler_of(seen(), 1, 1);
   CHECK_EQUAL(sampler.epoch(0).draw(1, 0, 0), -1);
 }
 
 FACTOREC_TEST(sampling, a_draw_is_a_function_of_seed_epoch_row_and_j) {
-  const NegativeSampler one(seen(), 1, 1), same(seen(), 1, 1), other(seen(), 1, 2);
+  const NegativeSampler one = sampler_of(seen(), 1, 1), same = sampler_of(seen(), 1, 1);
+  const NegativeSampler other = sampler_of(seen(), 1, 2);
   int epochs = 0, rows = 0, draws = 0, seeds = 0;
   for (int i = 0; i < 100; ++i) {
     const auto item = one.epoch(0).draw(2, i, 0);
@@ -53,8 +59,8 @@ FACTOREC_TEST(sampling, a_draw_is_a_function_of_seed_epoch_row_and_j) {
 }
 
 FACTOREC_TEST(sampling, bad_input_is_named) {
-  CHECK_THROWS(std::invalid_argument, NegativeSampler(seen(), 0, 1), "at least 1");
+  CHECK_THROWS(std::invalid_argument, sampler_of(seen(), 0, 1), "at least 1");
   const std::vector<std::int32_t> indptr{0, 2}, items{3, 3};
   const CsrView twice{{indptr.data(), 2}, {items.data(), 2}, {}, 7};
-  CHECK_THROWS(std::invalid_argument, NegativeSampler(twice, 1, 1), "row 0 are not strictly rising");
+  CHECK_THROWS(std::invalid_argument, sampler_of(twice, 1, 1), "row 0 are not strictly rising");
 }

@@ -18,7 +18,9 @@ struct Csr {
   std::int64_t n_columns;
 
   CsrFacts check() const {
-    return check_csr({{indptr.data(), indptr.size()}, {indices.data(), indices.size()}, values, n_columns});
+    Control control;
+    return check_csr({{indptr.data(), indptr.size()}, {indices.data(), indices.size()}, values, n_columns},
+                     2, control);
   }
 };
 
@@ -63,7 +65,8 @@ FACTOREC_TEST(validation, bad_columns_and_values_are_named) {
 
 FACTOREC_TEST(validation, finite_values) {
   const std::vector<float> good{0.0f, -1e38f, 1e-45f};
-  check_finite(good, "y");
+  Control control;
+  check_finite(good, "y", 1, control);
   const std::vector<float> bad{0.0f, -INFINITY};
-  CHECK_THROWS(std::invalid_argument, check_finite(bad, "y"), "y[1] is infinite");
+  CHECK_THROWS(std::invalid_argument, check_finite(bad, "y", 2, control), "y[1] is infinite");
 }

@@ -15,7 +15,7 @@ def available_simd_levels() -> list[str]: ...
 def pin_simd_level(level: str) -> None: ...
 def has_openmp() -> bool: ...
 def forked() -> bool: ...
-def check_csr(matrix: tuple[Any, ...]) -> tuple[bool, bool]: ...
+def check_csr(matrix: tuple[Any, ...], n_threads: int = 1) -> tuple[bool, bool]: ...
 def classification_metrics(
     scores: npt.NDArray[np.float32],
     target: npt.NDArray[np.float32],
@@ -72,10 +72,12 @@ def search_codes(
 def scores(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
     n_rows: int,
+    bias: float,
     linear: npt.NDArray[np.float32],
     factors: npt.NDArray[np.float32],
     n_threads: int,
-) -> npt.NDArray[np.float64]: ...
+    single: bool = False,
+) -> npt.NDArray[Any]: ...
 def vectors(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
     n_rows: int,
@@ -88,6 +90,7 @@ def feature_weights(
     n_rows: int,
     n_features: int,
     weight: npt.NDArray[np.float32] | None,
+    n_threads: int,
 ) -> npt.NDArray[np.float64]: ...
 def choose_grid(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
@@ -97,7 +100,7 @@ def choose_grid(
     n_threads: int,
 ) -> list[tuple[int, int]]: ...
 def draw_negatives(
-    seen: _Csr, users: npt.NDArray[Any], per_positive: int, seed: int, epoch: int
+    seen: _Csr, users: npt.NDArray[Any], per_positive: int, seed: int, epoch: int, n_threads: int
 ) -> npt.NDArray[np.int64]: ...
 
 class Trainer:

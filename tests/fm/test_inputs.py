@@ -95,9 +95,9 @@ def test_the_core_checks_for_itself(break_it, index):
     start = (0.0, zeros, np.zeros((n, 2), np.float32), 1.0, ones, ones)
     for call in (
         lambda: _core.Trainer(blocks, Y.astype(np.float32), None, (ones, ones, zeros, zeros), [], None, options, start),
-        lambda: _core.scores(blocks, 40, zeros, np.zeros((n, 2), np.float32), 1),
+        lambda: _core.scores(blocks, 40, 0.0, zeros, np.zeros((n, 2), np.float32), 1),
         lambda: _core.vectors(blocks, 40, zeros, np.zeros((n, 2), np.float32), 1),
-        lambda: _core.feature_weights(blocks, 40, n, None),
+        lambda: _core.feature_weights(blocks, 40, n, None, 1),
     ):
         with pytest.raises(ValueError, match=BROKEN[break_it]):
             call()

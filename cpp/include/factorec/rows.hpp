@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "factorec/control.hpp"
 #include "factorec/views.hpp"
 
 namespace factorec {
@@ -38,10 +39,11 @@ struct Rows {
 };
 
 // Throws std::invalid_argument where a block is not sound: a bad CSR, an index outside its entities or of the
-// wrong length. All later access is then within bounds.
-void check_rows(const Rows& rows);
+// wrong length. All later access is then within bounds. Returns whether every stored value is 1.
+bool check_rows(const Rows& rows, int n_threads, Control& control);
 
-// Sum of `weights` (1 where empty) over the rows in which each feature is stored, (n_features,).
-std::vector<double> feature_weights(const Rows& rows, std::span<const float> weights);
+// Sum of `weights` (1 where empty) over the rows in which each feature is stored, (n_features,). Rows are cut into
+// parts whose number depends on the sizes alone, and the parts' sums added in order.
+std::vector<double> feature_weights(const Rows& rows, std::span<const float> weights, int n_threads, Control& control);
 
 }  // namespace factorec

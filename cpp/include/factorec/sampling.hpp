@@ -10,7 +10,7 @@ namespace factorec {
 class NegativeSampler {
  public:
   // `seen`: one row per user, columns are items, strictly rising in a row (checked: std::invalid_argument).
-  NegativeSampler(const CsrView& seen, std::int64_t per_positive, std::uint64_t seed);
+  NegativeSampler(const CsrView& seen, std::int64_t per_positive, std::uint64_t seed, int n_threads, Control& control);
 
   std::int64_t per_positive() const { return per_positive_; }
   std::int64_t n_users() const { return seen_.n_rows(); }

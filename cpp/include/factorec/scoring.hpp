@@ -6,15 +6,16 @@
 
 namespace factorec {
 
-// The parameters of a model without its bias.
 struct ParameterView {
   std::span<const float> linear;  // (n_features,)
   ConstMatrix factors;            // (n_features, n_factors)
+  double bias = 0;                // added to scores
 };
 
-// out[r] = s(x) = w'x + 1/2 (|V'x|^2 - sum_f x_f^2 |V_f|^2) of every row; add the bias for the model's score.
-// The pairwise part is summed as <part of an entry, parts before it>, which does not cancel.
+// out[r] = b + s(x), s(x) = w'x + 1/2 (|V'x|^2 - sum_f x_f^2 |V_f|^2), of every row. The pairwise part is summed as
+// <part of an entry, parts before it>, which does not cancel. float: the double, rounded.
 void scores(const Rows& rows, const ParameterView& parameters, std::span<double> out, int n_threads, Control& control);
+void scores(const Rows& rows, const ParameterView& parameters, std::span<float> out, int n_threads, Control& control);
 
 // out[r, :] = V'x of every row.
 void vectors(const Rows& rows, const ParameterView& parameters, Matrix out, int n_threads, Control& control);

@@ -12,12 +12,14 @@ struct ScoringJob {
   std::int64_t n_factors = 0;
   std::int64_t n_rows = 0;
   const std::int64_t* begin = nullptr;
-  const std::int64_t* feature = nullptr;
-  const float* value = nullptr;
-  float* scratch = nullptr;               // (n_factors,)
+  const std::int32_t* narrow = nullptr;   // features of the entries, or null:
+  const std::int64_t* wide = nullptr;     // ... here
+  const float* value = nullptr;           // null: all 1
+  float* scratch = nullptr;               // (n_factors rounded up to whole vectors,)
 };
 
 struct ScoringKernels {
+  int width;  // floats in a vector
   // out[r] = w'x + sum over pairs of entries of <v_f, v_g> x_f x_g.
   void (*scores)(const ScoringJob&, double* out);
   // out[r, :] = V'x.

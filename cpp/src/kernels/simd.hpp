@@ -22,6 +22,10 @@ struct Floats {
   __m512 v;
 
   static Floats load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  // The first n < width floats, then zeros; nothing beyond them is read.
+  static Floats load_first(const float* p, int n) {
+    return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)};
+  }
   static Floats zero() { return {_mm512_setzero_ps()}; }
   static Floats all(float x) { return {_mm512_set1_ps(x)}; }
   // x in the first lane, zeros in the others.
@@ -58,6 +62,10 @@ struct Floats {
   __m256 v;
 
   static Floats load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Floats load_first(const float* p, int n) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return {_mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane))};
+  }
   static Floats zero() { return {_mm256_setzero_ps()}; }
   static Floats all(float x) { return {_mm256_set1_ps(x)}; }
   static Floats first(float x) { return {_mm256_zextps128_ps256(_mm_set_ss(x))}; }
@@ -95,6 +103,9 @@ struct Floats {
   __m128 v;
 
   static Floats load(const float* p) { return {_mm_loadu_ps(p)}; }
+  static Floats load_first(const float* p, int n) {
+    return {_mm_setr_ps(n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f)};
+  }
   static Floats zero() { return {_mm_setzero_ps()}; }
   static Floats all(float x) { return {_mm_set1_ps(x)}; }
   static Floats first(float x) { return {_mm_set_ss(x)}; }
@@ -129,6 +140,9 @@ struct Floats {
   float v[4];
 
   static Floats load(const float* p) { return {{p[0], p[1], p[2], p[3]}}; }
+  static Floats load_first(const float* p, int n) {
+    return {{n > 0 ? p[0] : 0.0f, n > 1 ? p[1] : 0.0f, n > 2 ? p[2] : 0.0f, 0.0f}};
+  }
   static Floats zero() { return all(0.0f); }
   static Floats all(float x) { return {{x, x, x, x}}; }
   static Floats first(float x) { return {{x, 0.0f, 0.0f, 0.0f}}; }

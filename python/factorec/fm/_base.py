@@ -194,6 +194,7 @@ class BaseFM(Learner):
             Log-odds of the second class for a classifier, unclipped predictions for a regressor.
         """
         check_is_fitted(self)
+        n_threads = resolve_n_jobs(self.n_jobs)
         if isinstance(X, TrainingSet):
             if X.n_features != self.n_features_in_:
                 raise DataError(f"X has {X.n_features} columns, the model has {self.n_features_in_} features")
@@ -201,9 +202,9 @@ class BaseFM(Learner):
             if not rows.n_rows:
                 return np.empty(0)
         else:
-            rows = RowArrays.of_matrix(as_csr(self._validate(X, reset=False)))
+            rows = RowArrays.of_matrix(as_csr(self._validate(X, reset=False), n_threads=n_threads))
         p = self.parameters_
-        return p.bias + _core.scores(rows.blocks, rows.n_rows, p.linear, p.factors, resolve_n_jobs(self.n_jobs))
+        return _core.scores(rows.blocks, rows.n_rows, p.bias, p.linear, p.factors, n_threads)
 
     @property
     def bias_(self) -> float:

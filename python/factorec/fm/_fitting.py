@@ -129,7 +129,7 @@ def run_epochs(
             target,
             weight,
             (options.rates.linear, options.rates.factors, *l2),
-            rows.grid_candidates,
+            rows.grid or rows.grid_candidates,  # found already
             negatives,
             options.core_options(state.seed),
             (weights.bias, weights.linear, weights.factors, state.bias_accumulator, *accumulators),
@@ -210,11 +210,15 @@ def _pass_metrics(sums: dict[str, float], loss: str, target_scale: float) -> dic
 
 
 def _metrics(data: EvalRows, weights: Weights, options: FitOptions, target_scale: float) -> dict[str, float]:
-    scores = _core.scores(data.rows.blocks, data.rows.n_rows, weights.linear, weights.factors, options.n_threads)
-    scores += weights.bias
+    rows = data.rows
+    scores = _core.scores(
+        rows.blocks, rows.n_rows, weights.bias, weights.linear, weights.factors, options.n_threads, single=True
+    )
     if options.loss == "logistic":
-        values = _core.classification_metrics(scores.astype(np.float32), data.target, data.weight, options.n_threads)
+        values = _core.classification_metrics(scores, data.target, data.weight, options.n_threads)
         return dict(zip(("log_loss", "accuracy", "f1", "auc"), values, strict=True))
-    predictions = np.clip(scores, *options.score_range).astype(np.float32)
-    rmse, mae = _core.regression_metrics(predictions, data.target, data.weight, options.n_threads)
+    with np.errstate(over="ignore"):
+        low, high = np.array(options.score_range, np.float32)
+    np.clip(scores, low, high, out=scores)  # the same as clipped and then rounded: rounding keeps the order
+    rmse, mae = _core.regression_metrics(scores, data.target, data.weight, options.n_threads)
     return {"rmse": rmse * target_scale, "mae": mae * target_scale}

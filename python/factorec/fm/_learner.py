@@ -138,6 +138,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         partial: bool = False,
         class_weights: bool = True,
     ) -> Problem:
+        n_threads = resolve_n_jobs(self.n_jobs)
         if isinstance(X, TrainingSet):
             if y is not None or sample_weight is not None or field_ranges is not None:
                 raise DataError(
@@ -156,9 +157,10 @@ class Learner(BaseEstimator):  # type: ignore[misc]
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
             X, y = self._validate(X, y, reset=reset)
-            source = as_csr(X)
+            source = as_csr(X, n_threads=n_threads)
             rows = RowArrays.of_matrix(source, check_fields(field_ranges or {}, source.shape[1], "field_ranges"))
             weight = row_weights(sample_weight, rows.n_rows)
+        rows.n_threads = n_threads
         negatives = isinstance(X, TrainingSet) and X.negatives is not None
         target = self._encode_target(y, classes=classes, reset=reset, negatives=negatives, partial=partial)
         # Rows of weight 0 go first: they must not count for balanced class weights either.

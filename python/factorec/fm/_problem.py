@@ -47,7 +47,7 @@ class Problem:
         part: Any
         if isinstance(self.source, TrainingSet):
             part = self.source.take(chosen)
-            rows = part.row_arrays()
+            rows = replace(part.row_arrays(), n_threads=self.rows.n_threads)
         else:
             part = self.source[chosen]
             rows = replace(self.rows, blocks=[(None, csr_tuple(part))], n_rows=int(part.shape[0]))
@@ -65,7 +65,7 @@ class Problem:
         if data is None or data.negatives is None:
             return self
         positive = np.flatnonzero(self.target == 1)
-        drawn = data.negatives.draw(data.blocks[0].index[positive], seed, 0)
+        drawn = data.negatives.draw(data.blocks[0].index[positive], seed, 0, n_jobs=self.rows.n_threads)
         places, columns = np.nonzero(drawn >= 0)
         rows = np.concatenate([np.arange(len(self.target)), positive[places]])
         items = np.concatenate([data.blocks[-1].index, drawn[places, columns]])

@@ -24,7 +24,7 @@ def total_weights(
     data: TrainingSet | None,
 ) -> npt.NDArray[np.float64]:
     """Sum of row weights of each feature over an epoch, expected negatives included, (n_features,)."""
-    totals = _core.feature_weights(rows.blocks, rows.n_rows, rows.n_features, weight)
+    totals = _core.feature_weights(rows.blocks, rows.n_rows, rows.n_features, weight, rows.n_threads)
     if data is None or data.negatives is None:
         return totals
     positive = np.flatnonzero(target == 1)

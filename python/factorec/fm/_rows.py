@@ -31,11 +31,13 @@ class RowArrays:
     grid_candidates: list[tuple[int, int]] = field(default_factory=list)
     # Field name -> (start, stop); empty: one field of all columns.
     field_ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Threads of what is computed from the rows here; no result depends on it.
+    n_threads: int = 1
 
     @cached_property
     def grid(self) -> list[tuple[int, int]]:
         """The two one-hot fields that the training grid spans, or none."""
-        return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates, 1)
+        return _core.choose_grid(self.blocks, self.n_rows, self.n_features, self.grid_candidates, self.n_threads)
 
     def id_features(self) -> npt.NDArray[np.bool_]:
         """Which features are in the fields of the grid; all where there is no grid."""
@@ -93,7 +95,7 @@ def as_csr_format(X: Any, name: str = "X") -> Any:
         raise DataError(f"{name}: {error}") from None
 
 
-def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
+def as_csr(X: Any, *, name: str = "X", n_features: int | None = None, n_threads: int = 1) -> Any:
     """Bring rows into CSR float32 with every entry checked and no column twice in a row.
 
     Parameters
@@ -104,6 +106,8 @@ def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
         What the errors call it.
     n_features : int, optional
         The number of columns that it must have.
+    n_threads : int, default=1
+        Threads of the check.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def as_csr(X: Any, *, name: str = "X", n_features: int | None = None) -> Any:
         with np.errstate(over="ignore"):
             matrix = matrix.astype(np.float32)
     try:
-        has_duplicates, _ = _core.check_csr(csr_tuple(matrix))
+        has_duplicates, _ = _core.check_csr(csr_tuple(matrix), n_threads)
     except ValueError as error:
         raise DataError(f"{name}: {error}") from None
     if has_duplicates:

@@ -119,7 +119,7 @@ class FMParameters:
         -------
         ndarray of float64, shape (n_rows,)
         """
-        return self.bias + self._scores(as_csr(X, n_features=self.n_features), n_jobs)
+        return self._scores(self._rows(X, n_jobs), n_jobs, self.bias)
 
     def query_vectors(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.float32]:
         """Query vectors ``V'x_q``.
@@ -139,7 +139,7 @@ class FMParameters:
         DataError
             If a row has an entry on the item side.
         """
-        return self._vectors(self._side(X, "query"), n_jobs)
+        return self._vectors(self._side(X, "query", n_jobs), n_jobs)
 
     def query_offsets(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.float64]:
         """Query offsets ``s(x_q) = w'x_q + 1/2 (|V'x_q|**2 - sum_f x_qf**2 |V_f|**2)``.
@@ -154,7 +154,7 @@ class FMParameters:
         -------
         ndarray of float64, shape (n_queries,)
         """
-        return self._scores(self._side(X, "query"), n_jobs)
+        return self._scores(self._side(X, "query", n_jobs), n_jobs)
 
     def item_vectors(self, X: Any, *, n_jobs: int | None = None) -> npt.NDArray[np.float32]:
         """Item vectors ``V'x_i``.
@@ -169,7 +169,7 @@ class FMParameters:
         -------
         ndarray of float32, shape (n_items, n_factors)
         """
-        return self._vectors(self._side(X, "item"), n_jobs)
+        return self._vectors(self._side(X, "item", n_jobs), n_jobs)
 
     def item_offsets(
         self, X: Any, *, self_interaction: bool = True, n_jobs: int | None = None
@@ -190,13 +190,16 @@ class FMParameters:
         -------
         ndarray of float64, shape (n_items,)
         """
-        rows = self._side(X, "item")
+        rows = self._side(X, "item", n_jobs)
         if self_interaction:
             return self._scores(rows, n_jobs)
         return np.asarray(rows @ self.linear.astype(np.float64))
 
-    def _side(self, X: Any, side: str) -> Any:
-        rows = as_csr(X, n_features=self.n_features)
+    def _rows(self, X: Any, n_jobs: int | None) -> Any:
+        return as_csr(X, n_features=self.n_features, n_threads=resolve_n_jobs(n_jobs))
+
+    def _side(self, X: Any, side: str, n_jobs: int | None) -> Any:
+        rows = self._rows(X, n_jobs)
         border = self.n_query_features
         if border is not None and rows.nnz:
             crossing = rows.indices >= border if side == "query" else rows.indices < border
@@ -209,9 +212,9 @@ class FMParameters:
                 )
         return rows
 
-    def _scores(self, rows: Any, n_jobs: int | None) -> npt.NDArray[np.float64]:
+    def _scores(self, rows: Any, n_jobs: int | None, bias: float = 0.0) -> npt.NDArray[np.float64]:
         arrays = RowArrays.of_matrix(rows)
-        return _core.scores(arrays.blocks, arrays.n_rows, self.linear, self.factors, resolve_n_jobs(n_jobs))
+        return _core.scores(arrays.blocks, arrays.n_rows, bias, self.linear, self.factors, resolve_n_jobs(n_jobs))
 
     def _vectors(self, rows: Any, n_jobs: int | None) -> npt.NDArray[np.float32]:
         arrays = RowArrays.of_matrix(rows)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from .. import _core
+from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._checks import check_integer
 from ._rows import CsrTuple, as_csr, as_csr_format, as_index
@@ -67,7 +68,9 @@ class NegativeSampling:
         """The structure of ``seen`` for the core."""
         return (self.seen.indptr, self.seen.indices, None, int(self.seen.shape[1]))
 
-    def draw(self, users: npt.NDArray[Any], seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    def draw(
+        self, users: npt.NDArray[Any], seed: int, epoch: int, *, n_jobs: int | None = None
+    ) -> npt.NDArray[np.int64]:
         """Negatives of rows of the given users.
 
         Parameters
@@ -75,6 +78,8 @@ class NegativeSampling:
         users : array-like of int, shape (n_rows,)
         seed, epoch : int
             Not negative.
+        n_jobs : int, optional
+            Threads; None: all that the process may use. The draws do not depend on it.
 
         Returns
         -------
@@ -88,7 +93,13 @@ class NegativeSampling:
         """
         numbers = (check_integer("seed", seed, low=0), check_integer("epoch", epoch, low=0))
         try:
-            return _core.draw_negatives(self.csr_tuple(), as_index(users, "users"), int(self.n_per_positive), *numbers)
+            return _core.draw_negatives(
+                self.csr_tuple(),
+                as_index(users, "users"),
+                int(self.n_per_positive),
+                *numbers,
+                resolve_n_jobs(n_jobs),
+            )
         except ValueError as error:
             raise DataError(str(error)) from None
 
