@@ -12,7 +12,8 @@ from typing import Any
 
 from factorec import _core
 
-PACKAGES = ("factorec", "numpy", "scipy", "scikit-learn", "faiss-cpu", "implicit", "libmf", "joblib")
+PEERS = ("faiss-cpu", "implicit", "libmf", "myfm", "modern-fm", "xlearn", "lightfm-next", "fastfm")
+PACKAGES = ("factorec", "numpy", "scipy", "scikit-learn", "joblib", *PEERS)
 
 
 def threads() -> int:

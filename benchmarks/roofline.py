@@ -66,8 +66,8 @@ def epoch(n_rows: int, n_features: int, k: int, solver: str, threads: int, per_r
     adagrad = solver == "adagrad"
     row_bytes = 4 * (k + 1 + 2 * adagrad)
     score = 2 * k if per_row == 2 else 3 * per_row * k  # two features: their inner product alone
-    gradient = (3 if per_row == 2 else 4) + (4 if adagrad else 2 * (per_row != 2))
-    flops = n_rows * (score + per_row * (k + 1) * gradient)
+    update = 7 if adagrad else 3  # a v + b s, and for AdaGrad the square of the gradient and a step apart from it
+    flops = n_rows * (score + per_row * (k + 1) * update)
     blocks = 8 if n_rows < 1 << 20 else 16  # a side of the grid: a thread works on one block at a time
     seconds = {
         "arithmetic": flops / flops_rate(threads),

@@ -45,12 +45,13 @@ def speed_rows(document: dict[str, Any]) -> list[Row]:
             mine = contenders[name]
             bars, at_most, limit = mine.get("bars") or {}, mine.get("at_most") or {}, mine.get("limit")
             first, time = label(case, name), mine["seconds"]
+            shown = duration(time) + (f" ({mine['note']})" if mine.get("note") else "")
             others = sorted((contenders.keys() - set(ours)) | bars.keys() | at_most.keys())
             if limit is not None:
-                rows.append((first, duration(time), "", "", f"< {duration(limit)}", verdict(time < limit)))
+                rows.append((first, shown, "", "", f"< {duration(limit)}", verdict(time < limit)))
             elif not others:
-                rows.append((first, duration(time), "", "", "", ""))
-            rows += [(first, duration(time), *_against(mine, other, contenders, cases)) for other in others]
+                rows.append((first, shown, "", "", "", ""))
+            rows += [(first, shown, *_against(mine, other, contenders, cases)) for other in others]
     return rows
 
 

@@ -59,7 +59,7 @@ def theirs(contender, case, name, data, loss, k, epochs, threads, rounds, timeou
     )
     if not seconds:
         pytest.skip(f"LIBMF hung twice for {timeout:g} s")
-    note = f"{wide} instructions on ymm or zmm registers; training loss {value:.3f}"
+    note = f"{wide} wide instructions, training loss {value:.3f}"
     contender(case, name, seconds=seconds, note=note)
 
 
