@@ -99,6 +99,8 @@ class FitOptions:
         }
 
 
+_CHANGED = "the arrays that fit is training on were changed by on_epoch; let it change copies of them"
+
 History = dict[str, dict[str, npt.NDArray[np.float64]]]
 
 
@@ -149,7 +151,10 @@ def run_epochs(
     best_loss = np.inf
     waited = 0
     epoch = state.n_epochs
-    as_checked = _fingerprint(rows, negatives) if options.on_epoch else None
+    # What epochs read of the caller's arrays: of pairs of ids the core holds copies, so that these need no checksum
+    # over all rows between two epochs, only one in the end.
+    in_use = RowArrays([] if trainer.has_pairs else rows.blocks, rows.n_rows, rows.n_features)
+    as_checked = [_fingerprint(read, negatives) if options.on_epoch else None for read in (in_use, rows)]
     for epoch in range(state.n_epochs, state.n_epochs + options.n_epochs):
         sums = trainer.epoch(epoch)
         if not np.isfinite(sums["loss"]) or not trainer.finite():
@@ -165,8 +170,8 @@ def run_epochs(
                 records[name].append(_metrics(rows_of, weights, options, state.target_scale))
         for call in options.on_epoch:
             call(epoch, {name: dict(record[-1]) for name, record in records.items()})
-        if options.on_epoch and _fingerprint(rows, negatives) != as_checked:
-            raise DataError("the arrays that fit is training on were changed by on_epoch; let it change copies of them")
+        if options.on_epoch and _fingerprint(in_use, negatives) != as_checked[0]:
+            raise DataError(_CHANGED)
         if options.n_iter_no_change is not None:
             loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
             if loss < best_loss:
@@ -179,6 +184,8 @@ def run_epochs(
                 waited += 1
                 if waited >= options.n_iter_no_change:
                     break
+    if options.on_epoch and _fingerprint(rows, negatives) != as_checked[1]:
+        raise DataError(_CHANGED)
     final_weights, final_state = best if best is not None else snapshot(epoch + 1 if options.n_epochs else epoch)
     history = {
         name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
