@@ -174,6 +174,14 @@ def overflow(rng, q, i, d):
     return queries, rng.standard_normal((i, d)) * 10.0**low * powers(rng, -1, 0, (i, 1)), offsets
 
 
+def edge_of_overflow(rng, q, i, d):
+    """The largest float lies among the best scores: some are infinite, and approximations do not say which."""
+    queries, vectors = rng.standard_normal((q, d)) + 1e-3, rng.standard_normal((i, d))
+    products = np.sort(queries @ vectors.T, axis=1)[:, ::-1]
+    edge = products[np.arange(q), rng.integers(0, rng.choice([2, 20, 200]), q)]
+    return queries * 3.4028e19 / np.maximum(edge, 1e-3)[:, None], vectors * 1e19, None
+
+
 def overflow_on_the_way(rng, q, i, d):
     """The chain is infinite where the score would not be: a large negative offset comes too late."""
     vectors = np.abs(rng.standard_normal((i, d))) * powers(rng, -1, 0.3, (i, 1))
@@ -208,7 +216,8 @@ KINDS = {
     kind.__name__: kind
     for kind in [
         *SHAPES, with_offsets, cancellation, levelled, attained_by_items, attained_by_queries, rounding, few_rows,
-        all_equal, zeros, underflow, denormal, smallest, overflow, overflow_on_the_way, huge_offsets, all_magnitudes,
+        all_equal, zeros, underflow, denormal, smallest, overflow, edge_of_overflow, overflow_on_the_way, huge_offsets,
+        all_magnitudes,
     ]
 }  # fmt: skip
 
