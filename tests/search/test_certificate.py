@@ -51,8 +51,9 @@ def test_the_certificate_covers_every_rounding():
         assert 2 * U + (d + 28) * U <= rho(d)
         assert d * growth * ETA + approximation_floor + power(-123) <= phi(d)
         # Section 3.7: the score's own rounding, and that of the bound.
-        assert gamma(d + 1) + U * (1 + rho(d)) * 2 <= rho(d)
-        assert d * growth * ETA + U * phi(d) <= phi(d)
+        assert gamma(d + 1) + 2 * U + (d + 26) * U <= rho(d)
+        assert 2 * U * (1 + rho(d)) + U <= (d + 26) * U
+        assert d * growth * ETA + 2 * U * phi(d) + ETA <= phi(d)
         growth = Fraction(-(-(growth * (1 + U)) * 2**80 // 1), 2**80)  # upwards: else it grows to thousands of digits
 
 
