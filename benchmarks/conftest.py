@@ -17,15 +17,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import shlex
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import openblas
+
+os.environ |= openblas.best_build()  # read as numpy and faiss are loaded, so before
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
 

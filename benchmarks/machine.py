@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import openblas
 from factorec import _core
 
 PEERS = ("faiss-cpu", "implicit", "libmf", "myfm", "modern-fm", "xlearn", "lightfm-next", "fastfm")
@@ -23,8 +24,10 @@ def threads() -> int:
 
 def variables() -> str:
     """The variables of the environment that change what is measured, as the shell takes them."""
-    level = os.environ.get("FACTOREC_SIMD")
-    return f"FACTOREC_BENCH_THREADS={threads()}" + (f" FACTOREC_SIMD={level}" if level else "")
+    given = [
+        f"{name}={os.environ[name]}" for name in ("FACTOREC_SIMD", "FACTOREC_BENCH_OPENBLAS") if name in os.environ
+    ]
+    return " ".join([f"FACTOREC_BENCH_THREADS={threads()}", *given])
 
 
 def describe() -> dict[str, Any]:
@@ -35,7 +38,8 @@ def describe() -> dict[str, Any]:
         "simd": _core.simd_level(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "versions": {name: version for name in PACKAGES if (version := _version(name))}
+        | {"OpenBLAS": openblas.kernels()},
     }
 
 
