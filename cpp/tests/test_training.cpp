@@ -268,6 +268,20 @@ FACTOREC_TEST(training, pairs_of_ids) {
   });
 }
 
+FACTOREC_TEST(training, pairs_of_ids_with_one_setting_for_each_field) {
+  for_each_solver_and_loss([](Solver solver, Loss loss) {
+    Problem problem(3000, {{50, 0, 50}, {70, 50, 120}}, solver, loss);
+    const auto of_field = [](std::vector<float>& values, float first, float second) {
+      for (std::size_t f = 0; f < values.size(); ++f) values[f] = f < 50 ? first : second;
+    };
+    of_field(problem.rate_linear, 0.05f, 0.03f);
+    of_field(problem.rate_factors, 0.02f, 0.04f);
+    of_field(problem.l2_linear, 0.01f, 0.02f);
+    of_field(problem.l2_factors, 0.05f, 0.03f);
+    for (const std::int64_t k : {1, 8, 16, 32, 48, 64, 70, 128}) check_against_reference(problem, k);
+  });
+}
+
 FACTOREC_TEST(training, ids_with_shared_features) {
   for_each_solver_and_loss([](Solver solver, Loss loss) {
     const Problem problem(3000, {{50, 0, 50}, {4, 50, 60, 3, false}, {70, 60, 130}}, solver, loss);
