@@ -35,8 +35,9 @@ FeatureTable::FeatureTable(std::vector<std::int64_t> place, const ParameterArray
   view_.vectors = static_cast<std::int32_t>(padded_ / width);
   view_.stride = round_up(padded_ + kStateSize, 16);
   size_ = static_cast<std::int64_t>(place_.size()) * view_.stride;
-  storage_ = aligned_floats(size_);
-  view_.data = storage_.get();
+  storage_.resize(static_cast<std::size_t>(size_));
+  std::fill(storage_.begin(), storage_.end(), 0.0f);
+  view_.data = storage_.data();
   for (std::size_t f = 0; f < place_.size(); ++f) {
     const auto feature = static_cast<std::int64_t>(f);
     std::copy_n(start.factors.row(feature), k, row(feature));

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "factorec/buffer.hpp"
 #include "factorec/training.hpp"
 #include "kernels/training_kernel.hpp"
 
@@ -54,7 +55,7 @@ class FeatureTable {
   std::vector<std::int64_t> place_;
   std::int64_t padded_ = 0;
   std::int64_t size_ = 0;
-  AlignedFloats storage_;
+  Buffer<float> storage_;  // large pages, where there are: its rows are visited in random order
   StateTable view_;
 };
 

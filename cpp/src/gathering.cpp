@@ -14,6 +14,9 @@ namespace {
 constexpr std::int64_t kRowsPerUnit = 16384;     // of one unit of parallel work
 constexpr std::int64_t kEnoughEntries = 1 << 14;  // that a chunk takes before it ends early
 constexpr std::int64_t kCopied = 8;               // list elements that are copied at once, needed or not
+constexpr std::int64_t kAhead = 16;               // rows
+constexpr std::int64_t kFloatsPerLine = 16;       // of a cache line
+constexpr std::size_t kCacheBytes = 1 << 18;
 constexpr std::int64_t kEntriesPerLine = 8;       // a cache line holds at least so many column numbers
 
 // Room for n entries and what a copy may write beyond them.
@@ -111,6 +114,7 @@ void Gathering::list_features(Source& source) const {
   source.feature.resize(source.feature.size() + kCopied);
   source.value.resize(source.feature.size());
   if (ones) std::vector<float>().swap(source.value);
+  source.exceeds_cache = 8 * source.begin.size() + 4 * source.feature.size() + 4 * source.value.size() > kCacheBytes;
 }
 
 void Gathering::follow(Schedule& schedule, int n_threads, Control& control) {
@@ -175,19 +179,36 @@ std::int64_t Gathering::append_flat(const Source& source, std::int64_t place, st
   return n;
 }
 
-std::int64_t Gathering::append(const Source& source, std::int64_t place, std::int64_t n, GatheredRows& out) const {
+std::size_t Gathering::list_at(const Source& source, std::int64_t place) const {
   const auto at = static_cast<std::size_t>(place);
-  std::size_t list = 0;
   switch (source.key) {
     case Source::Key::first:
-      list = static_cast<std::size_t>(rows_[at].first);
-      break;
+      return static_cast<std::size_t>(rows_[at].first);
     case Source::Key::second:
-      list = static_cast<std::size_t>(rows_[at].second - grid_->fields.first.size());
-      break;
-    case Source::Key::entity:
-      list = source.entity[at];
+      return static_cast<std::size_t>(rows_[at].second - grid_->fields.first.size());
+    default:
+      return source.entity[at];
   }
+}
+
+// Asks for the list of a row ahead of time, and further ahead for where that list is.
+void Gathering::prefetch(const Source& source, std::int64_t place, std::int64_t end) const {
+#ifdef __GNUC__
+  if (!source.exceeds_cache || place + 2 * kAhead >= end) return;
+  __builtin_prefetch(source.begin.data() + list_at(source, place + 2 * kAhead));
+  const std::size_t list = list_at(source, place + kAhead);
+  const std::int64_t from = source.begin[list], to = source.begin[list + 1];
+  for (std::int64_t e = from; e < to; e += kFloatsPerLine) {
+    __builtin_prefetch(source.feature.data() + e);
+    if (!source.value.empty()) __builtin_prefetch(source.value.data() + e);
+  }
+#else
+  static_cast<void>(source), static_cast<void>(place), static_cast<void>(end);
+#endif
+}
+
+std::int64_t Gathering::append(const Source& source, std::int64_t place, std::int64_t n, GatheredRows& out) const {
+  const std::size_t list = list_at(source, place);
   const std::int64_t from = source.begin[list];
   const std::int64_t length = source.begin[list + 1] - from;
   reserve(out, n + length);
@@ -202,6 +223,7 @@ std::int64_t Gathering::append(const Source& source, std::int64_t place, std::in
 }
 
 void Gathering::gather(std::int64_t begin, std::int64_t end, GatheredRows& out) const {
+  const std::int64_t last = end;
   end = std::min(begin + kChunkRows, end);
   out.ones = ones_;
   std::int64_t n = 0;
@@ -212,6 +234,7 @@ void Gathering::gather(std::int64_t begin, std::int64_t end, GatheredRows& out) 
       if (source.flat) touch(source, group, stop);
     for (; place < stop; ++place) {
       const std::int64_t own = n;
+      for (const Source& source : sources_) prefetch(source, place, last);
       for (const Source& source : sources_)
         n = source.flat ? append_flat(source, place, n, out) : append(source, place, n, out);
       for (std::int64_t e = own; e < n; e += kCopied)

@@ -54,10 +54,13 @@ class Gathering {
     std::vector<std::int32_t> feature;
     std::vector<float> value;           // empty: all 1
     std::vector<std::uint32_t> entity;  // of each place of the schedule, where it is the key
+    bool exceeds_cache = false;         // worth asking for ahead of time
   };
 
   void find_key(Source& source) const;
   void list_features(Source& source) const;
+  std::size_t list_at(const Source& source, std::int64_t place) const;
+  void prefetch(const Source& source, std::int64_t place, std::int64_t end) const;
   void touch(const Source& source, std::int64_t begin, std::int64_t end) const;
   std::int64_t append(const Source& source, std::int64_t place, std::int64_t n, GatheredRows& out) const;
   std::int64_t append_flat(const Source& source, std::int64_t place, std::int64_t n, GatheredRows& out) const;

@@ -37,6 +37,7 @@ struct Problem {
   RandomRows random;
   TrainingOptions options;
   std::vector<float> target, weight, rate_linear, rate_factors, l2_linear, l2_factors;
+  std::vector<Field> grid;  // its candidates; none: looked for among fields of ones
 
   Problem(std::int64_t n_rows, const std::vector<BlockShape>& shapes, Solver solver, Loss loss) : random(n_rows, shapes, 4) {
     options.solver = solver;
@@ -65,7 +66,7 @@ class Reference {
     std::vector<RowNumber> order(static_cast<std::size_t>(p_.random.rows.n_rows));
     std::iota(order.begin(), order.end(), RowNumber{0});
     Control control;
-    if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, {}, 1, control);
+    if (p_.options.batch_size == 1) fields_ = choose_grid(p_.random.rows, p_.grid, 1, control);
     if (fields_) grid_ = build_grid(p_.random.rows, *fields_, 1, control);
     TrainingData data;
     data.rows = p_.random.rows;
@@ -220,7 +221,7 @@ Model<float> train(const Problem& problem, std::int64_t k, int n_threads) {
   TrainingOptions options = problem.options;
   options.n_threads = n_threads;
   TrainingData data{problem.random.rows, problem.target, problem.weight,
-                    {problem.rate_linear, problem.rate_factors, problem.l2_linear, problem.l2_factors}, {}, {}};
+                    {problem.rate_linear, problem.rate_factors, problem.l2_linear, problem.l2_factors}, problem.grid, {}};
   Control control;
   Trainer trainer(std::move(data), options, arrays, model.bias, control);
   for (std::uint64_t epoch = 0; epoch < 2; ++epoch) trainer.epoch(epoch, control);
@@ -234,6 +235,7 @@ void check_against_reference(const Problem& problem, std::int64_t k) {
   Reference reference(problem, expected);
   reference.epoch();
   reference.epoch();
+  CHECK(std::isfinite(expected.bias.value));
   at_each_level([&] {
     const Model<float> found = train(problem, k, 1);
     double worst = std::fabs(found.bias.value - expected.bias.value);
@@ -287,6 +289,27 @@ FACTOREC_TEST(training, ids_with_shared_features) {
     const Problem problem(3000, {{50, 0, 50}, {4, 50, 60, 3, false}, {70, 60, 130}}, solver, loss);
     check_against_reference(problem, 8);
   });
+}
+
+// Enough rows for rounds on two threads, and blocks in which frozen features take several steps.
+FACTOREC_TEST(training, ids_with_frozen_features) {
+  for (const bool ones : {true, false})
+    for_each_solver_and_loss([&](Solver solver, Loss loss) {
+      Problem problem(20000, {{40, 0, 40}, {7, 40, 50, 3, ones}, {5, 50, 55}, {30, 55, 85}}, solver, loss);
+      problem.grid = {{0, 40}, {55, 85}};
+      for (float& rate : problem.rate_factors) rate *= 0.2f;  // by SGD, 16 rows' worth is one step
+      for (float& rate : problem.rate_linear) rate *= 0.2f;
+      for (const std::int64_t k : {3, 16}) check_against_reference(problem, k);
+    });
+}
+
+// The vectors of each number of factors that has a loop of its own, and clipping beside frozen features.
+FACTOREC_TEST(training, frozen_features_of_any_length) {
+  Problem problem(2000, {{40, 0, 40}, {7, 40, 50, 3, false}, {30, 50, 80}}, Solver::adagrad, Loss::logistic);
+  problem.grid = {{0, 40}, {50, 80}};
+  for (const std::int64_t k : {1, 8, 32, 64, 70}) check_against_reference(problem, k);
+  problem.options.clip = 0.05f;
+  check_against_reference(problem, 16);
 }
 
 FACTOREC_TEST(training, row_by_row_without_a_grid) {
