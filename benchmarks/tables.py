@@ -36,7 +36,11 @@ def label(case: str, name: str) -> str:
 
 
 def speed_rows(document: dict[str, Any]) -> list[Row]:
-    """One row per contender of ours and its limit, each peer of its case, and each other that it has a bar against."""
+    """One row per contender of ours and its limit, and each other that it is compared with.
+
+    Those are what it has a bar against, and the peers of its case, but for peers that only another way of ours has a
+    bar against where this one has bars too.
+    """
     cases = cases_of(document)
     rows: list[Row] = []
     for case, contenders in cases.items():
@@ -46,7 +50,11 @@ def speed_rows(document: dict[str, Any]) -> list[Row]:
             bars, at_most, limit = mine.get("bars") or {}, mine.get("at_most") or {}, mine.get("limit")
             first, time = label(case, name), mine["seconds"]
             shown = duration(time) + (f" ({mine['note']})" if mine.get("note") else "")
-            others = sorted((contenders.keys() - set(ours)) | bars.keys() | at_most.keys())
+            barred = bars.keys() | at_most.keys()
+            peers = contenders.keys() - set(ours)
+            if barred:
+                peers -= {other for way in ours for other in contenders[way].get("bars") or {}}
+            others = sorted(peers | barred)
             if limit is not None:
                 rows.append((first, shown, "", "", f"< {duration(limit)}", verdict(time < limit)))
             elif not others:
