@@ -152,14 +152,13 @@ def search(largest: int) -> list[Curve]:
     d = 33
     for n_items in (n for n in (1_000, 10_000, 100_000, 1_000_000, 10_000_000) if n <= largest):
         vectors, queries = normal(n_items, d, 1), normal(256, d, 0)
+        start = time.perf_counter()
         index, kept, peak = taken(lambda: ItemIndex(vectors, n_jobs=ALL))  # noqa: B023
+        build.setdefault(named(ALL), []).append((n_items, time.perf_counter() - start))
         if n_items >= 100_000:  # less is lost among what the process holds anyway
             for name, size in zip(memory, (vectors.nbytes, kept, peak), strict=True):
                 memory[name].append((n_items, size / MB))
         for threads in THREADS:
-            start = time.perf_counter()
-            ItemIndex(vectors, n_jobs=threads)
-            build.setdefault(named(threads), []).append((n_items, time.perf_counter() - start))
             point = n_items, seconds(lambda: index.search(queries, 100, n_jobs=threads))  # noqa: B023
             times.setdefault(named(threads), []).append(point)
     # Rows of 65 from here on: 64 factors and an offset as a peer would need it.
