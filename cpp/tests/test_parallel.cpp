@@ -47,3 +47,47 @@ FACTOREC_TEST(parallel, a_stop_throws_interrupted) {
     CHECK_EQUAL(run.load(), 0);
   }
 }
+
+FACTOREC_TEST(parallel, a_round_begins_when_the_one_before_is_finished) {
+  for (int n_threads : {1, 2, 3, 8}) {
+    constexpr std::int64_t n_rounds = 50, n = 5;
+    Control control;
+    std::vector<std::atomic<int>> seen(n_rounds * n);
+    std::atomic<std::int64_t> finished{0};
+    std::atomic<bool> in_order{true};
+    parallel_rounds(
+        n_rounds, n, n_threads, control,
+        [&](std::int64_t round, std::int64_t i, int) {
+          if (finished != round) in_order = false;
+          ++seen[static_cast<std::size_t>(round * n + i)];
+        },
+        [&](std::int64_t round) {
+          for (std::int64_t i = 0; i < n; ++i)
+            if (seen[static_cast<std::size_t>(round * n + i)] != 1) in_order = false;
+          ++finished;
+        });
+    CHECK(in_order.load());
+    CHECK_EQUAL(finished.load(), n_rounds);
+  }
+}
+
+FACTOREC_TEST(parallel, rounds_end_by_an_exception_or_a_stop) {
+  for (int n_threads : {1, 2}) {
+    Control control;
+    std::atomic<int> finished{0};
+    CHECK_THROWS(std::runtime_error,
+                 parallel_rounds(
+                     1000, 4, n_threads, control,
+                     [&](std::int64_t round, std::int64_t i, int) {
+                       if (round == 3 && i == 2) throw std::runtime_error("round 3");
+                     },
+                     [&](std::int64_t) { ++finished; }),
+                 "round 3");
+    CHECK_EQUAL(finished.load(), 3);
+    CHECK_THROWS(Interrupted,
+                 parallel_rounds(
+                     10, 4, n_threads, control, [&](std::int64_t, std::int64_t, int) { control.request_stop(); },
+                     [&](std::int64_t) { ++finished; }),
+                 "interrupted");
+  }
+}
