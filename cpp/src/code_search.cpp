@@ -1,5 +1,6 @@
 // The two-stage search: a first pass over codes keeps every item that could be among the n best, the rest is scored.
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <vector>
 
@@ -47,7 +48,8 @@ Plan make_plan(const CodedItems& items, std::int64_t n_queries, std::int64_t n, 
   // As many blocks as keep every thread busy to the end, of equal size.
   plan.n_blocks = ceil_div(n_queries, plan.block);
   if (plan.n_blocks > 1) plan.n_blocks = ceil_div(plan.n_blocks, plan.n_threads) * plan.n_threads;
-  if (n_queries >= kMaxScanQueries * plan.n_threads) plan.n_blocks = std::max<std::int64_t>(plan.n_blocks, plan.n_threads);
+  if (n_queries >= kMaxScanQueries * plan.n_threads)
+    plan.n_blocks = std::max<std::int64_t>(plan.n_blocks, plan.n_threads);
   plan.n_blocks = std::min(plan.n_blocks, n_queries);
   plan.block = ceil_div(n_queries, plan.n_blocks);
   const std::int64_t wanted = plan.n_blocks < plan.n_threads ? ceil_div(plan.n_threads, plan.n_blocks) : 1;
@@ -87,9 +89,9 @@ struct Workspace {
 class Unit {
  public:
   Unit(const CodedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter, const Plan& plan,
-       const Kernels& kernels, Workspace& workspace, Control& control)
+       const Kernels& kernels, Workspace& workspace, std::atomic<float>* thetas, Control& control)
       : items_(items), queries_(queries), normalise_(normalise), filter_(filter), plan_(plan), kernels_(kernels),
-        w_(workspace), control_(control) {}
+        w_(workspace), thetas_(thetas), control_(control) {}
 
   // Returns false when stopped.
   bool scan(std::int64_t begin, std::int64_t end, std::int64_t first_panel, std::int64_t last_panel) {
@@ -122,6 +124,7 @@ class Unit {
 
   bool prepare(std::int64_t begin, std::int64_t end) {
     const std::int64_t n = end - begin, d = items_.n_factors;
+    begin_ = begin;
     const int most = kernels_.codes ? kMaxScanQueries : kernels_.search.max_queries;
     n_groups_ = ceil_div(n, most);  // of nearly equal size: a kernel is slow on few queries
     const auto block = static_cast<std::size_t>(plan_.block), capacity = static_cast<std::size_t>(plan_.capacity);
@@ -185,6 +188,21 @@ class Unit {
     scan_floats(group, panel, tile_end);
   }
 
+  // Makes room in a query's list; returns whether bounds alone could not. What the other segments know of the
+  // query's theta is as good as what this one knows.
+  bool tighten(Group& group, int q) {
+    Shortlist& list = shortlist(group.first + q);
+    std::atomic<float>* shared = thetas_ ? thetas_ + begin_ + group.first + q : nullptr;
+    if (shared) list.raise_theta(shared->load(std::memory_order_relaxed));
+    const bool crowded = list.tighten(kernels_.search, scorer(group.first + q));
+    group.lanes.theta[q] = list.theta();
+    if (shared)
+      for (float known = shared->load(std::memory_order_relaxed);
+           known < list.theta() && !shared->compare_exchange_weak(known, list.theta(), std::memory_order_relaxed);) {
+      }
+    return crowded;
+  }
+
   // Returns the panel where bounds stopped telling candidates apart, or tile_end.
   std::int64_t scan_codes(Group& group, std::int64_t panel, std::int64_t tile_end) {
     BoundedCandidates candidates[kMaxScanQueries];
@@ -212,9 +230,8 @@ class Unit {
         if (candidates[q].count <= candidates[q].limit) continue;
         Shortlist& list = shortlist(group.first + q);
         list.entries() = candidates[q];
-        crowded |= list.tighten(kernels_.search, scorer(group.first + q), w_.scratch);
+        crowded |= tighten(group, q);
         candidates[q] = list.entries();
-        group.lanes.theta[q] = list.theta();
       }
     }
     for (int q = 0; q < group.n; ++q) shortlist(group.first + q).entries() = candidates[q];
@@ -226,9 +243,10 @@ class Unit {
     const std::int64_t d = items_.n_factors;
     if (group.floats.empty()) {
       group.floats.resize(static_cast<std::size_t>(group.n * d));
-      for (int q = 0; q < group.n; ++q)
-        for (std::int64_t k = 0; k < d; ++k)
-          group.floats[static_cast<std::size_t>(k * group.n + q)] = w_.queries[static_cast<std::size_t>((group.first + q) * d + k)];
+      for (int q = 0; q < group.n; ++q) {
+        const float* query = w_.queries.data() + (group.first + q) * d;
+        for (std::int64_t k = 0; k < d; ++k) group.floats[static_cast<std::size_t>(k * group.n + q)] = query[k];
+      }
     }
     transpose(tile_end);
     scan_panels(group, panel, tile_end);
@@ -259,8 +277,7 @@ class Unit {
         std::copy(c.low + c.count, c.low + accepted[q].count, c.high + c.count);
         c.count = accepted[q].count;
         if (c.count <= c.limit) continue;
-        list.tighten(kernels_.search, scorer(group.first + q), w_.scratch);
-        group.lanes.theta[q] = list.theta();
+        tighten(group, q);
       }
     }
   }
@@ -291,7 +308,9 @@ class Unit {
   const Plan& plan_;
   const Kernels& kernels_;
   Workspace& w_;
+  std::atomic<float>* thetas_;  // of each query of the call, where it is searched in segments; else null
   Control& control_;
+  std::int64_t begin_ = 0;       // the first query of the block
   std::int64_t n_groups_ = 0;
   std::int64_t tile_begin_ = 0;  // the first panel of the tile
   bool transposed_ = false;      // the tile's float32 panels are in the workspace
@@ -338,12 +357,15 @@ void search(const CodedItems& items, ConstMatrix queries, bool normalise, const 
   }
   std::vector<Workspace> workspaces(static_cast<std::size_t>(plan.n_threads));
   SegmentLists lists(plan.n_segments > 1 ? queries.n_rows : 0, plan.n_segments, plan.n_best);
+  std::vector<std::atomic<float>> thetas(plan.n_segments > 1 ? static_cast<std::size_t>(queries.n_rows) : 0);
+  for (std::atomic<float>& theta : thetas) theta = -std::numeric_limits<float>::infinity();
   const std::int64_t panels = n_panels(items.n_items);
   parallel_for(plan.n_blocks * plan.n_segments, plan.n_threads, control, [&](std::int64_t i, int thread) {
     const std::int64_t block = i / plan.n_segments, segment = i % plan.n_segments;
     const std::int64_t begin = queries.n_rows * block / plan.n_blocks;
     const std::int64_t end = queries.n_rows * (block + 1) / plan.n_blocks;
-    Unit unit(items, queries, normalise, placed, plan, kernels, workspaces[static_cast<std::size_t>(thread)], control);
+    Unit unit(items, queries, normalise, placed, plan, kernels, workspaces[static_cast<std::size_t>(thread)],
+              plan.n_segments > 1 ? thetas.data() : nullptr, control);
     if (!unit.scan(begin, end, segment * plan.segment, std::min((segment + 1) * plan.segment, panels))) return;
     for (std::int64_t query = begin; query < end; ++query) {
       if (control.stop()) return;

@@ -98,7 +98,7 @@ void Shortlist::keep_best(const SearchKernels& kernels, const CodedItems& items)
   checked_ = c.count;
 }
 
-bool Shortlist::tighten(const SearchKernels& kernels, const Scorer& scorer, std::vector<std::uint64_t>&) {
+bool Shortlist::tighten(const SearchKernels& kernels, const Scorer& scorer) {
   drop_excluded();
   drop_unreachable(kernels);
   if (entries_.count <= entries_.limit - entries_.limit / 4) return false;

@@ -33,7 +33,7 @@ class Shortlist {
 
   // Drops what is excluded or cannot be among the n best, and raises theta. Where bounds alone leave too many,
   // the rest is scored and exactly the n best stay; returns whether that was so.
-  bool tighten(const SearchKernels& kernels, const Scorer& scorer, std::vector<std::uint64_t>& scratch);
+  bool tighten(const SearchKernels& kernels, const Scorer& scorer);
 
   // Ends the search: scores what is left and writes at most n positions and scores, best first; returns how many.
   std::int64_t finish(const SearchKernels& kernels, const Scorer& scorer, std::vector<std::uint64_t>& scratch,

@@ -9,6 +9,7 @@ from scipy import sparse
 from factorec import _core
 from factorec.errors import DataError
 from factorec.search import ItemIndex
+from factorec.search._packed import Coded
 
 VECTORS = np.ones((40, 3), np.float32)
 QUERIES = np.ones((2, 3), np.float32)
@@ -195,3 +196,42 @@ def test_exclude_that_points_outside_is_caught_before_scipy_follows_it(kind):
     (exclude.indices if kind is sparse.csc_array else exclude.coords[0])[:] = 2**30
     with pytest.raises(DataError, match="exclude: "):
         ItemIndex(VECTORS).search(QUERIES, n=3, exclude=exclude)
+
+
+def coded_items():
+    """Forty items, as the two-stage search takes them."""
+    return Coded(VECTORS, None, False, 1).items
+
+
+needs_codes = pytest.mark.skipif(not _core.can_code(), reason="needs a CPU with AVX-512 VNNI")
+
+
+@needs_codes
+@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("damage", ["short", "dtype", "list"])
+def test_the_core_checks_coded_items_for_itself(part, damage):
+    arguments = core_arguments()
+    request = [arguments[name] for name in list(arguments)[3:]]
+    items = list(coded_items())
+    _core.search_codes(tuple(items), *request)
+    if items[part] is None:  # flat norms have no order
+        items[part] = np.arange(40, dtype=np.uint32)
+    items[part] = {
+        "short": items[part][: len(items[part]) // 2],
+        "dtype": items[part].astype(np.float64),
+        "list": items[part].tolist(),
+    }[damage]
+    with pytest.raises(ValueError):
+        _core.search_codes(tuple(items), *request)
+    with pytest.raises(ValueError):
+        _core.pack_codes(VECTORS, None, False, tuple(items), 1)
+
+
+@needs_codes
+def test_a_damaged_order_reads_nowhere_else():
+    """Positions that point outside are answers, never addresses."""
+    arguments = core_arguments() | {"allowed": np.full(2, 2**32 - 1, np.uint32)}
+    arguments["exclude"] = csr()
+    items = list(coded_items())
+    items[4] = items[5] = np.full(40, 2**32 - 1, np.uint32)
+    _core.search_codes(tuple(items), *[arguments[name] for name in list(arguments)[3:]])
