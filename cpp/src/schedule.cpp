@@ -14,22 +14,29 @@ constexpr std::size_t kAhead = 16;             // rows that memory is asked for 
 // Of each row, in its own order: its block, and its record for the pair kernel.
 struct RowsInGrid {
   Buffer<std::uint8_t> block;
-  Buffer<PairRow> pair;  // empty unless all rows are pairs
+  Buffer<PairRow> pair;              // empty unless all rows are pairs
+  std::vector<std::int64_t> begins;  // of each block, and the end of the last
 };
 
 RowsInGrid place_in_grid(const ScheduledRows& rows, int n_threads, Control& control) {
   const Grid& grid = *rows.grid;
   const auto n = static_cast<std::size_t>(rows.data.rows.n_rows);
-  RowsInGrid placed{Buffer<std::uint8_t>(n), Buffer<PairRow>(rows.pairs ? n : 0)};
-  for_each_chunk(Chunks(rows.data.rows.n_rows), n_threads, control, [&](std::int64_t begin, std::int64_t end) {
+  RowsInGrid placed{Buffer<std::uint8_t>(n), Buffer<PairRow>(rows.pairs ? n : 0), {}};
+  const Chunks chunks(rows.data.rows.n_rows);
+  GroupPlaces places(chunks.count(), grid.n_groups * grid.n_groups);
+  parallel_for(chunks.count(), n_threads, control, [&](std::int64_t chunk, int) {
+    std::int64_t* count = places.of_chunk(chunk);
+    const std::int64_t begin = chunks.begin(chunk), end = chunks.end(chunk);
     for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
       const auto first = static_cast<std::size_t>(grid.first[row]), second = static_cast<std::size_t>(grid.second[row]);
       placed.block[row] =
           static_cast<std::uint8_t>(grid.first_deal.group[first] * grid.n_groups + grid.second_deal.group[second]);
+      ++count[placed.block[row]];
       if (rows.pairs)
         placed.pair[row] = {grid.pair(first, second), rows.data.target[row]};
     }
   });
+  placed.begins = places.place(0, chunks.count(), 0);
   return placed;
 }
 
@@ -76,7 +83,7 @@ void schedule_rows(const ScheduledRows& rows, std::span<const RowNumber> order, 
     std::copy(order.begin(), order.end(), schedule.row.begin());
     return;
   }
-  const RowsInGrid placed = place_in_grid(rows, n_threads, control);
+  RowsInGrid placed = place_in_grid(rows, n_threads, control);
   const std::span<const float> weight = rows.data.weight;
   schedule.pair.resize(rows.pairs ? n : 0);
   schedule.pair_weight.resize(rows.pairs && !weight.empty() ? n : 0);
@@ -97,6 +104,16 @@ void schedule_rows(const ScheduledRows& rows, std::span<const RowNumber> order, 
     schedule.pair[place] = placed.pair[row];
     if (!weight.empty()) schedule.pair_weight[place] = weight[row];
   };
+  if (n_threads == 1) {  // what each block holds is known: no need to count by chunk
+    schedule.block_begin = placed.begins;
+    std::vector<std::int64_t> next = std::move(placed.begins);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i % Chunks::kSize == 0) control.throw_if_stopped();
+      const auto at = static_cast<std::int64_t>(i);
+      put(next[key(at)]++, at);
+    }
+    return;
+  }
   const int n_blocks = schedule.n_groups * schedule.n_groups;
   schedule.block_begin = group_stably(static_cast<std::int64_t>(n), n_blocks, n_threads, control, key, put);
 }

@@ -230,7 +230,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         mean, scale = state.target_mean, state.target_scale
 
         def scaled(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-            return ((target - mean) / scale).astype(np.float32)
+            if mean == 0 and scale == 1:
+                return target.astype(np.float32)
+            centred = target - mean
+            centred /= scale
+            return centred.astype(np.float32)
 
         watched: dict[str, EvalRows] = {}
         for name, rows in evaluation.items():

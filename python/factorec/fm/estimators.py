@@ -20,6 +20,16 @@ from ._tuned import Tuned
 __all__ = ["BaseFM", "FMClassifier", "FMRegressor"]
 
 
+def _distinct(y: Any) -> npt.NDArray[Any] | None:
+    """The one or two values of a vector of numbers, rising; None for anything else: sorting it all takes an epoch."""
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "biuf" or not len(y):
+        return None
+    low, high = y.min(), y.max()
+    if not ((y == low) | (y == high)).all():
+        return None
+    return np.unique(np.array([low, high]))
+
+
 class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     """Binary classifier: a factorization machine under log loss.
 
@@ -194,8 +204,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     def _encode_target(
         self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
     ) -> npt.NDArray[np.float64]:
-        check_classification_targets(y)
-        present = np.unique(y)
+        present = _distinct(y)
+        check_classification_targets(y if present is None else present)
+        if present is None:
+            present = np.unique(y)
         known = np.unique(classes) if classes is not None else present if reset else self.classes_
         if not reset and not np.array_equal(known, self.classes_):
             raise DataError(f"classes are {known.tolist()}, the model was fitted with {self.classes_.tolist()}")
@@ -208,14 +220,21 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         if len(known) < 2 or (reset and len(present) < 2 and not (negatives or partial)):
             only = present.tolist()[0]
             raise DataError(f"y holds one class only ({only!r}); a classifier needs two classes, or sampled negatives")
-        target: npt.NDArray[np.float64] = (np.asarray(y) == known[1]).astype(np.float64)
+        target: npt.NDArray[np.float64]
+        if isinstance(y, np.ndarray) and y.dtype == np.float64 and known.tolist() == [0, 1]:
+            target = y  # it is encoded already
+        else:
+            target = (np.asarray(y) == known[1]).astype(np.float64)
         if reset:
             self.classes_ = known
         return target
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
-        row_weight = np.ones(len(target)) if weight is None else weight.astype(np.float64)
-        positive, total = float(row_weight @ target), float(row_weight.sum()) + extra_weight
+        if weight is None:
+            positive, total = float(target.sum()), len(target) + extra_weight
+        else:
+            row_weight = weight.astype(np.float64)
+            positive, total = float(row_weight @ target), float(row_weight.sum()) + extra_weight
         # Half a row on either side keeps the log-odds finite.
         return float(np.log((positive + 0.5) / (total - positive + 0.5))), 0.0, 1.0
 
@@ -377,7 +396,9 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         if not 1e-30 < high / 2 - low / 2 < 1e30:
             raise DataError(f"targets span {low:g} to {high:g}: rescale them, parameters are float32")
         mean = float(np.average(target, weights=weight))
-        return 0.0, mean, float(np.sqrt(np.average((target - mean) ** 2, weights=weight)))
+        squares = target - mean
+        squares *= squares
+        return 0.0, mean, float(np.sqrt(np.average(squares, weights=weight)))
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         low, high = float(target.min()), float(target.max())
