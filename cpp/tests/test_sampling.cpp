@@ -64,3 +64,20 @@ FACTOREC_TEST(sampling, bad_input_is_named) {
   const CsrView twice{{indptr.data(), 2}, {items.data(), 2}, {}, 7};
   CHECK_THROWS(std::invalid_argument, sampler_of(twice, 1, 1), "row 0 are not strictly rising");
 }
+
+FACTOREC_TEST(sampling, all_draws_of_a_row_are_its_single_draws) {
+  const CsrView of_user = seen();
+  for (const std::int64_t m : {1, 2, 3, 8, 21}) {
+    const NegativeSampler sampler = sampler_of(of_user, m, 5);
+    const auto epoch = sampler.epoch(3);
+    for (const std::int64_t user : {0, 2})
+      for (std::int64_t row = 0; row < 20; ++row) {
+        std::vector<std::int32_t> items(static_cast<std::size_t>(m), -7);
+        CHECK(epoch.draw_all(user, row, items.data()));
+        for (std::int64_t j = 0; j < m; ++j) CHECK_EQUAL(items[static_cast<std::size_t>(j)], epoch.draw(user, row, j));
+      }
+    std::int32_t untouched = -7;
+    CHECK(!epoch.draw_all(1, 0, &untouched));
+    CHECK_EQUAL(untouched, -7);
+  }
+}

@@ -84,3 +84,67 @@ FACTOREC_TEST(schedule, a_grid_needs_two_one_hot_fields) {
   CHECK_EQUAL(fields->first.start, 0);
   CHECK_EQUAL(fields->second.start, 45);
 }
+
+// The schedule of an epoch with negatives against the same in plain loops, for rows of any features and for pairs.
+FACTOREC_TEST(schedule, negatives_follow_their_row_in_the_block_of_their_item) {
+  constexpr std::int64_t n_rows = 20'000, n_users = 40, n_items = 60, m = 3;
+  const RandomRows random(n_rows, {{n_users, 0, 40}, {n_items, 40, 100}}, 3);
+  std::vector<std::int32_t> indptr{0}, items;
+  for (int user = 0; user < n_users; ++user) {
+    for (int item = user % 7; item < n_items; item += user == 5 ? 60 : 1 + user % 4) items.push_back(item);
+    indptr.push_back(static_cast<std::int32_t>(items.size()));
+  }
+  Control control;
+  const CsrView seen{{indptr.data(), indptr.size()}, {items.data(), items.size()}, {}, n_items};
+  const NegativeSampler sampler(seen, m, 9, 2, control);
+  std::vector<float> target;
+  for (std::int64_t row = 0; row < n_rows; ++row) target.push_back(static_cast<float>(row % 3 != 0));
+  TrainingData data;
+  data.rows = random.rows;
+  data.target = target;
+  const Grid grid = build_grid(random.rows, *grid_of(random), 2, control);
+  std::vector<RowNumber> order(n_rows);
+  std::iota(order.begin(), order.end(), 0);
+  shuffle(order, CounterRng(2));
+
+  struct Visit {
+    RowNumber row;
+    std::int32_t item;
+  };
+  std::vector<std::vector<Visit>> blocks(static_cast<std::size_t>(grid.n_groups * grid.n_groups));
+  const auto draws = sampler.epoch(4);
+  for (const RowNumber row : order) {
+    const auto visit = [&](std::int32_t item, std::int32_t second) {
+      blocks[static_cast<std::size_t>(grid.first_deal.group[grid.first[row]] * grid.n_groups +
+                                      grid.second_deal.group[second])]
+          .push_back({row, item});
+    };
+    visit(-1, grid.second[row]);
+    for (std::int64_t j = 0; target[row] == 1.0f && j < m; ++j) {
+      const std::int64_t item = draws.draw(random.rows.blocks[0].entity(row), row, j);
+      if (item >= 0) visit(static_cast<std::int32_t>(item), grid.second_of_item[item]);
+    }
+  }
+
+  for (const int n_threads : {1, 2}) {
+    Schedule rows, pairs;
+    DrawingRows({data, &grid, false}, order, n_threads, control).schedule(sampler, 4, n_threads, control, rows);
+    DrawingRows({data, &grid, true}, order, n_threads, control).schedule(sampler, 4, n_threads, control, pairs);
+    CHECK_EQUAL(rows.block_begin.size(), blocks.size() + 1);
+    CHECK(pairs.block_begin == rows.block_begin);
+    bool same = true;
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      CHECK_EQUAL(rows.end(static_cast<std::int32_t>(b)) - rows.begin(static_cast<std::int32_t>(b)),
+                  static_cast<std::int64_t>(blocks[b].size()));
+      for (std::size_t i = 0; i < blocks[b].size(); ++i) {
+        const auto at = static_cast<std::size_t>(rows.block_begin[b]) + i;
+        const Visit& visit = blocks[b][i];
+        const std::int32_t second = visit.item < 0 ? grid.second[visit.row] : grid.second_of_item[visit.item];
+        same = same && rows.row[at] == visit.row && rows.negative_item[at] == visit.item;
+        same = same && pairs.pair[at].columns == grid.pair(grid.first[visit.row], second);
+        same = same && pairs.pair[at].target == (visit.item < 0 ? target[visit.row] : 0.0f);
+      }
+    }
+    CHECK(same);
+  }
+}

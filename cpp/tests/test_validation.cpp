@@ -42,6 +42,29 @@ FACTOREC_TEST(validation, duplicates_are_found_unsorted_is_allowed) {
   CHECK(!Csr({{0, 2, 4}, {1, 0, 1, 0}, {}, 2}).check().has_duplicates);
 }
 
+FACTOREC_TEST(validation, an_unsorted_row_costs_no_memory_by_the_columns_claimed) {
+  const std::int64_t huge = std::int64_t{1} << 62;
+  CHECK(!Csr({{0, 3}, {2, 0, 1}, {}, huge}).check().has_duplicates);
+  CHECK(Csr({{0, 3}, {2, 0, 2}, {}, huge}).check().has_duplicates);
+}
+
+FACTOREC_TEST(validation, the_first_bad_position_of_many_chunks) {
+  Csr large{{0}, {}, {}, 10};
+  for (int row = 0; row < 500'000; ++row) {
+    large.indices.insert(large.indices.end(), {row % 5, 5 + row % 5});
+    large.indptr.push_back(static_cast<std::int64_t>(large.indices.size()));
+  }
+  CHECK(!large.check().has_duplicates);
+  std::swap(large.indices[800'000], large.indices[800'001]);
+  CHECK(!large.check().has_duplicates);
+  large.indices[800'000] = large.indices[800'001];
+  CHECK(large.check().has_duplicates);
+  large.indices[900'001] = large.indices[700'001] = 10;
+  CHECK_THROWS(std::invalid_argument, large.check(), "row 350000 has column 10");
+  large.indptr[300'000] = 3;
+  CHECK_THROWS(std::invalid_argument, large.check(), "falls after row 299999");
+}
+
 FACTOREC_TEST(validation, bad_indptr_is_named) {
   CHECK_THROWS(std::invalid_argument, (Csr{{}, {}, {}, 1}.check()), "indptr is empty");
   CHECK_THROWS(std::invalid_argument, (Csr{{1, 1}, {0}, {}, 1}.check()), "indptr[0] is 1");
