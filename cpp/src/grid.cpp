@@ -185,7 +185,8 @@ Deal deal_columns(const std::vector<std::int64_t>& counts, int n_groups) {
   for (std::int32_t column : order) {
     const auto lightest = std::min_element(load.begin(), load.end()) - load.begin();
     deal.group[static_cast<std::size_t>(column)] = static_cast<std::uint8_t>(lightest);
-    load[static_cast<std::size_t>(lightest)] += counts[static_cast<std::size_t>(column)];
+    // Columns that no row has come last. They weigh 1, or they would all go to the one group that is lightest.
+    load[static_cast<std::size_t>(lightest)] += std::max<std::int64_t>(counts[static_cast<std::size_t>(column)], 1);
     ++members[static_cast<std::size_t>(lightest)];
   }
   deal.group_begin.push_back(0);

@@ -53,6 +53,13 @@ FACTOREC_TEST(schedule, groups_balance_and_positions_are_a_permutation) {
   for (std::size_t i = 0; i < positions.size(); ++i) CHECK_EQUAL(positions[i], static_cast<std::int32_t>(i));
 }
 
+FACTOREC_TEST(schedule, columns_that_no_row_has_do_not_crowd_one_group) {
+  std::vector<std::int64_t> counts(80'000, 0);
+  for (int i = 0; i < 1000; ++i) counts[static_cast<std::size_t>(i) * 7] = 1 + 5000 / (i + 1);
+  const Deal deal = deal_columns(counts, 16);
+  CHECK(deal.largest_group() < 2 * 80'000 / 16);
+}
+
 FACTOREC_TEST(schedule, every_row_once_in_the_block_of_its_columns) {
   RandomRows random(5000, {{40, 0, 40}, {60, 40, 100}}, 3);
   Control control;

@@ -203,7 +203,7 @@ class Reference:
         load, group = [0] * 8, {}
         for f in sorted(counts, key=lambda f: (-counts[f], f)):
             group[f] = load.index(min(load))
-            load[group[f]] += counts[f]
+            load[group[f]] += max(counts[f], 1)
         return group
 
     @staticmethod
