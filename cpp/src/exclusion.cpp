@@ -38,6 +38,17 @@ bool check_row(const CsrView& matrix, std::int64_t row) {
   return ascending;
 }
 
+// Nothing but loads in the loop, so that several of them wait for memory at once. `places` null: the columns.
+template <class T>
+void gather(const std::uint32_t* places, const T* columns, std::vector<std::uint32_t>& to) {
+  std::uint32_t* out = to.data();
+  const std::size_t n = to.size();
+  if (places)
+    for (std::size_t i = 0; i < n; ++i) out[i] = places[columns[i]];
+  else
+    for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<std::uint32_t>(columns[i]);
+}
+
 constexpr std::size_t kSearchedInOrder = 256;  // longer lists are sorted and searched by halves
 
 }  // namespace
@@ -65,21 +76,26 @@ ExcludedItems::ExcludedItems(const CsrView& matrix, std::int64_t row, std::int64
 }
 
 void ExcludedPlaces::set(const CsrView& matrix, std::int64_t row, const std::uint32_t* places) {
+  check_row(matrix, row);
   const std::int64_t begin = matrix.begin(row);
   const auto n = static_cast<std::size_t>(matrix.end(row) - begin);
   places_.resize(n);
+  if (matrix.indices.wide())
+    gather(places, matrix.indices.wide() + begin, places_);
+  else if (n > 0)
+    gather(places, matrix.indices.narrow() + begin, places_);
   int bits = 10;  // 32 a place: of other candidates, one in 256 is looked up in vain
   while (bits < 16 && (std::size_t{1} << bits) < 32 * n) ++bits;
   shift_ = 32 - bits;
   mask_ = (std::uint32_t{1} << bits) - 1;
   filter_.assign((std::size_t{1} << bits) / 32, 0);
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t column = matrix.column(begin + static_cast<std::int64_t>(i));
-    check_column(matrix, row, column);
-    const std::uint32_t place = places ? places[column] : static_cast<std::uint32_t>(column);
-    places_[i] = place;
-    for (const std::uint32_t bit : {place * kHash >> shift_, place * kHash >> (shift_ - kSecond) & mask_})
-      filter_[bit >> 5] |= std::uint32_t{1} << (bit & 31);
+  std::uint32_t* filter = filter_.data();
+  const int shift = shift_;
+  const std::uint32_t mask = mask_;
+  for (const std::uint32_t place : places_) {
+    const std::uint32_t hash = place * kHash, first = hash >> shift, second = hash >> (shift - kSecond) & mask;
+    filter[first >> 5] |= std::uint32_t{1} << (first & 31);
+    filter[second >> 5] |= std::uint32_t{1} << (second & 31);
   }
   if (n > kSearchedInOrder) std::sort(places_.begin(), places_.end());
 }
