@@ -296,7 +296,7 @@ def test_killed_between_writing_lists_and_recording_it(folder):
 
 
 def test_ctrl_c(folder):
-    write(folder, ("n_epochs = 3", "n_epochs = 100000"))
+    write(folder, ("n_epochs = 3", "n_epochs = 1000000000"))
     command = [sys.executable, "-m", "factorec", "pipeline", folder / "job.toml"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while not (folder / "work" / "lock").exists():
