@@ -178,7 +178,7 @@ def edge_of_overflow(rng, q, i, d):
     """The largest float lies among the best scores: some are infinite, and approximations do not say which."""
     queries, vectors = rng.standard_normal((q, d)) + 1e-3, rng.standard_normal((i, d))
     products = np.sort(queries @ vectors.T, axis=1)[:, ::-1]
-    edge = products[np.arange(q), rng.integers(0, rng.choice([2, 20, 200]), q)]
+    edge = products[np.arange(q), rng.integers(0, min(rng.choice([2, 20, 200]), i), q)]
     return queries * 3.4028e19 / np.maximum(edge, 1e-3)[:, None], vectors * 1e19, None
 
 
