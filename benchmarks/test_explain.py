@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-import quality
+import workloads
 from factorec import explain, fm
 
 N_WANTED = 20
@@ -19,17 +19,27 @@ USER = 846  # of the published notebook; rated four times as many films as the m
 
 @pytest.fixture(scope="module")
 def train():
-    return quality.movielens("ua")[0]
+    return workloads.ua_base()
 
 
 @pytest.fixture(scope="module")
 def classifier(train):
-    return fm.FMClassifier(n_factors=64, random_state=0).fit(train.training_set(train.like)).parameters_
+    return fm.FMClassifier(n_factors=64, random_state=0).fit(train.training_set(train.likes)).parameters_
 
 
 @pytest.fixture(scope="module")
 def ranker(train):
-    data = quality.with_negatives(train, NEGATIVES)
+    shape = (train.n_users, train.n_items)
+    seen = sparse.csr_array((np.ones(len(train.users)), (train.users, train.items)), shape)
+    liked = train.likes == 1
+    data = fm.TrainingSet.from_ids(
+        train.users[liked],
+        train.items[liked],
+        train.likes[liked],
+        n_users=train.n_users,
+        n_items=train.n_items,
+        negatives=fm.NegativeSampling(NEGATIVES, seen),
+    )
     return fm.FMClassifier(n_factors=64, random_state=0).fit(data).parameters_
 
 
@@ -51,7 +61,7 @@ def test_influence_of_all_users(contender, train, classifier, method, loss, limi
     users = range(train.n_users)
     own = [np.flatnonzero(train.users == user) for user in users]
     rated = [rows(train, user, train.items[mine]) for user, mine in zip(users, own, strict=True)]
-    y = [train.like[mine] for mine in own]
+    y = [train.likes[mine] for mine in own]
     rng = np.random.default_rng(0)
     wanted = [rows(train, user, rng.choice(unseen(train, user), N_WANTED, replace=False)) for user in users]
 
@@ -70,8 +80,8 @@ def test_one_explanation(contender, request, train, model, limit):
     p = request.getfixturevalue(model)
     negatives = model == "ranker"
     user = USER - 1  # every user of MovieLens 100K is in ua.base: position = id - 1
-    mine = np.flatnonzero((train.users == user) & ((train.like == 1) | (not negatives)))
-    items, y = train.items[mine], train.like[mine]
+    mine = np.flatnonzero((train.users == user) & ((train.likes == 1) | (not negatives)))
+    items, y = train.items[mine], train.likes[mine]
     rated, others = rows(train, user, items), unseen(train, user)
     wanted = rows(train, user, others[:1])
     options = {"feature": user, "loss": "logistic", "rated_ids": items, "item_id": int(others[0])}
