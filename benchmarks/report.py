@@ -53,10 +53,10 @@ def machine_line(machine: dict[str, Any]) -> str:
 
 
 def plot_caption(machine: dict[str, Any]) -> str:
-    versions = machine["versions"]
+    named = [f"{name} {version}" for name, version in machine["versions"].items() if name in ("factorec", "numpy")]
     return (
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, kernels at {machine['simd']}, "
-        f"{machine['system']}; factorec {versions['factorec']}, numpy {versions['numpy']}, Python {machine['python']}"
+        f"{machine['cpu']}, {machine['cores']} cores, kernels at {machine['simd']}, {machine['system']}; "
+        f"{', '.join(named)}, Python {machine['python']}"
     )
 
 
