@@ -32,6 +32,7 @@ PUBLIC = (
     "formats",
     "tuning",
     "pipeline",
+    "sagemaker",
 )
 TOP = {"cli", "pipeline", "service", "sagemaker", "tuning"}
 

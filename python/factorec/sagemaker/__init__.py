@@ -1,0 +1,26 @@
+"""A drop-in for the managed service's factorization machines and k-nearest neighbours.
+
+Everything that imitates the managed service is here and in `factorec.formats`, `factorec.service`: names,
+hyperparameters, formats, the order of neighbours. Nothing below knows of it.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+
+__all__: list[str] = []
+
+# Name -> module that has it; imported on first use, so that one part does not wait for what another needs.
+_HOMES: dict[str, str] = {}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value: object = getattr(_importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
