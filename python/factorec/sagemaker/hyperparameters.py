@@ -1,0 +1,149 @@
+"""The hyperparameters of the managed service's factorization machines."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ._configuration import Configuration, boolean, choice, integer, number
+
+__all__ = ["FMHyperparameters"]
+
+BLOCKS = ("bias", "linear", "factors")
+
+_OF_METHOD = {
+    "normal": ("init_sigma", "the standard deviation"),
+    "uniform": ("init_scale", "values are drawn from -scale to +scale"),
+    "constant": ("init_value", "the value that all start from"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FMHyperparameters(Configuration):
+    """Hyperparameters of factorization machines, with the managed service's names and defaults.
+
+    Made by ``FMHyperparameters.read({...})`` from strings, as a job description has them. ``use_bias``,
+    ``use_linear`` and ``batch_metrics_publish_interval`` are not documented by the service; its log shows them.
+
+    Parameters
+    ----------
+    feature_dim : int
+        Columns of the rows.
+    num_factors : int
+        Factors of each feature (k).
+    predictor_type : {"binary_classifier", "regressor"}
+    epochs : int, default=1
+    mini_batch_size : int, default=1000
+    bias_lr, linear_lr, factors_lr : float, default=0.1, 0.001, 0.0001
+        Learning rates of Adam.
+    bias_wd, linear_wd, factors_wd : float, default=0.01, 0.001, 0.00001
+        Weight decay, added to the gradient.
+    bias_init_method, linear_init_method, factors_init_method : {"normal", "uniform", "constant"}, default="normal"
+    bias_init_sigma, linear_init_sigma, factors_init_sigma : float, default=0.01, 0.01, 0.001
+        For "normal".
+    bias_init_scale, linear_init_scale, factors_init_scale : float, optional
+        For "uniform", which needs it: the service's own default is not known.
+    bias_init_value, linear_init_value, factors_init_value : float, optional
+        For "constant", which needs it.
+    clip_gradient : float, optional
+        Gradient entries are clipped to plus or minus this, after rescaling and weight decay. Below 0: no clipping, as
+        in MXNet.
+    eps : float, optional
+        Adam's epsilon; None: 1e-8 (a guess: MXNet's default).
+    rescale_grad : float, optional
+        Multiplies the summed gradient; None: 1 / mini_batch_size.
+    use_bias, use_linear : bool, default=True
+        False: the block is 0 and stays 0 (a guess: the service does not document them).
+    batch_metrics_publish_interval : int, default=500
+        Every so many batches the log has a line.
+
+    Notes
+    -----
+    ``*_init_sigma`` and its like have an effect with their own method only; given with another they are warned of,
+    not refused (a guess: the service's documentation says when they take effect, not that it refuses them).
+
+    Names that begin with ``_`` are the service's own. They may be repeated with the service's value; another one is
+    refused, but for those that say how its machines work, which change nothing here.
+
+    Examples
+    --------
+    >>> given = {"feature_dim": "2625", "num_factors": "64", "predictor_type": "binary_classifier", "epochs": "200"}
+    >>> read = FMHyperparameters.read(given)
+    >>> read.epochs, read.mini_batch_size, read.factors_lr
+    (200, 1000, 0.0001)
+    >>> FMHyperparameters.read(given | {"factor_lr": "0.01"})
+    Traceback (most recent call last):
+        ...
+    factorec.errors.DataError: 'factor_lr' is not a hyperparameter of factorization machines; did you mean 'factors_lr'?
+    """
+
+    algorithm: ClassVar[str] = "factorization machines"
+    hidden: ClassVar[Mapping[str, str]] = {
+        "_optimizer": "adam",
+        "_learning_rate": "1.0",
+        "_wd": "1.0",
+        "_kvstore": "auto",
+        "_num_kv_servers": "auto",
+        "_num_gpus": "auto",
+        "_use_full_symbolic": "true",
+        "_data_format": "record",
+        "_log_level": "info",
+        "_tuning_objective_metric": "",
+    }
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"_kvstore", "_num_kv_servers", "_num_gpus", "_log_level", "_tuning_objective_metric"}
+    )
+
+    feature_dim: int = integer()
+    num_factors: int = integer()
+    predictor_type: Literal["binary_classifier", "regressor"] = choice("binary_classifier", "regressor")
+    epochs: int = integer(default=1)
+    mini_batch_size: int = integer(default=1000)
+    bias_lr: float = number(low=0, default=0.1)
+    linear_lr: float = number(low=0, default=0.001)
+    factors_lr: float = number(low=0, default=0.0001)
+    bias_wd: float = number(low=0, default=0.01)
+    linear_wd: float = number(low=0, default=0.001)
+    factors_wd: float = number(low=0, default=0.00001)
+    bias_init_method: str = choice("normal", "uniform", "constant", default="normal")
+    linear_init_method: str = choice("normal", "uniform", "constant", default="normal")
+    factors_init_method: str = choice("normal", "uniform", "constant", default="normal")
+    bias_init_sigma: float = number(low=0, default=0.01)
+    linear_init_sigma: float = number(low=0, default=0.01)
+    factors_init_sigma: float = number(low=0, default=0.001)
+    bias_init_scale: float | None = number(low=0, default=None)
+    linear_init_scale: float | None = number(low=0, default=None)
+    factors_init_scale: float | None = number(low=0, default=None)
+    bias_init_value: float | None = number(default=None)
+    linear_init_value: float | None = number(default=None)
+    factors_init_value: float | None = number(default=None)
+    clip_gradient: float | None = number(default=None)
+    eps: float | None = number(low=0, above=True, default=None)
+    rescale_grad: float | None = number(default=None)
+    use_bias: bool = boolean(default=True)
+    use_linear: bool = boolean(default=True)
+    batch_metrics_publish_interval: int = integer(default=500)
+
+    def conflicts(self, given: frozenset[str]) -> list[str]:
+        """What the methods of initialisation lack; what has no effect is warned of."""
+        wrong = []
+        if self.clip_gradient == 0:
+            wrong.append("clip_gradient is 0: every gradient would be clipped to 0 and nothing learned")
+        for block in BLOCKS:
+            method = getattr(self, f"{block}_init_method")
+            needed, meaning = _OF_METHOD[method]
+            if getattr(self, f"{block}_{needed}") is None:
+                wrong.append(f"{block}_init_method is {method!r}: give {block}_{needed}, {meaning}")
+            for other, (name, _) in _OF_METHOD.items():
+                if other != method and f"{block}_{name}" in given:
+                    warnings.warn(
+                        f"{block}_{name} has no effect: {block}_init_method is {method!r}, not {other!r}", stacklevel=3
+                    )
+        return wrong
+
+    def start_of(self, block: str) -> tuple[str, float]:
+        """How a block ("bias", "linear", "factors") starts: the method and its sigma, scale or value."""
+        method: str = getattr(self, f"{block}_init_method")
+        return method, float(getattr(self, f"{block}_{_OF_METHOD[method][0]}"))
