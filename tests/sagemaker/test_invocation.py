@@ -1,0 +1,203 @@
+"""Whole invocations: bodies of every type in, the documented bodies out, and an error that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from factorec import FMClassifier, Recommender
+from factorec.errors import DataError
+from factorec.sagemaker.invocation import RequestError, invoke
+from factorec.sagemaker.model import FMModel, load_model
+
+JSON, JSON_LINES = "application/json", "application/jsonlines"
+X = np.float32([[0, 1, 0, 0, 2.5, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, -1e-3], [0, 0, 0, 0, 0, 0, 1]])
+
+
+def sparse(row: np.ndarray) -> dict:
+    keys = np.flatnonzero(row)
+    return {
+        "data": {"features": {"keys": keys.tolist(), "shape": [len(row)], "values": row[keys].astype(float).tolist()}}
+    }
+
+
+def dense(row: np.ndarray) -> dict:
+    return {"features": row.astype(float).tolist()}
+
+
+def wrapped(row: np.ndarray) -> dict:
+    return {"data": {"features": {"values": row.astype(float).tolist()}}}
+
+
+@pytest.mark.parametrize("forms", [[dense], [wrapped], [sparse], [dense, sparse, wrapped], [sparse, dense]])
+@pytest.mark.parametrize("content_type", [JSON, JSON_LINES])
+def test_all_forms_score_as_decision_function(classifier, forms, content_type):
+    instances = [forms[i % len(forms)](row) for i, row in enumerate(X)]
+    if content_type == JSON:
+        body = json.dumps({"configuration": {"any": 1}, "instances": instances}).encode()
+    else:
+        body = "\n".join(map(json.dumps, instances)).encode()
+    answer = invoke(classifier, body, content_type=content_type, accept=JSON)
+    raw = classifier.parameters.decision_function(X)
+    expected = [{"score": float(np.float32(p)), "predicted_label": float(np.float32(p) >= 0.5)} for p in expit(raw)]
+    assert json.loads(answer.body) == {"predictions": expected}
+    assert answer.content_type == JSON
+
+
+def test_regressor_has_unclamped_scores_only(regressor):
+    body = json.dumps({"instances": [dense(100 * X[0])]}).encode()
+    raw = regressor.parameters.decision_function(100 * X[:1])
+    assert json.loads(invoke(regressor, body).body) == {"predictions": [{"score": float(np.float32(raw[0]))}]}
+
+
+def test_response_bytes(classifier):
+    body = json.dumps({"instances": [dense(X[1])] * 2}).encode()
+    row = b'{"score":0.5744425058364868,"predicted_label":1.0}'  # sigmoid(0.3) in float32, widened to double
+    assert invoke(classifier, body, accept=JSON).body == b'{"predictions":[' + row + b"," + row + b"]}"
+    assert invoke(classifier, body, accept=JSON_LINES).body == row + b"\n" + row + b"\n"
+
+
+def test_label_is_one_at_a_score_of_one_half(parameters):
+    model = FMModel(type(parameters)(0.0, parameters.linear, parameters.factors), "binary_classifier")
+    assert invoke(model, b'{"features": [0,0,0,0,0,0,0]}', content_type=JSON_LINES).body == (
+        b'{"score":0.5,"predicted_label":1.0}\n'
+    )
+
+
+def test_response_is_of_the_requests_type_unless_asked_otherwise(classifier):
+    line = json.dumps(dense(X[0])).encode()
+    for accept in (None, "", "*/*", "text/html;q=0.9, */*;q=0.1"):
+        assert invoke(classifier, line, content_type=JSON_LINES, accept=accept).content_type == JSON_LINES
+    assert invoke(classifier, line, content_type=JSON_LINES, accept="application/json, */*").content_type == JSON
+    assert invoke(classifier, line, content_type="Application/JSONLines; charset=utf-8").content_type == JSON_LINES
+
+
+def test_types_that_are_refused(classifier):
+    for content_type in ("text/csv", "application/x-npy", "application/octet-stream"):
+        with pytest.raises(RequestError, match="not supported") as error:
+            invoke(classifier, b"1,2", content_type=content_type)
+        assert error.value.status == 415
+    for accept in ("text/csv", "image/*", "application/json;q=0"):
+        with pytest.raises(RequestError, match="not supported") as error:
+            invoke(classifier, b"{}", content_type=JSON, accept=accept)
+        assert error.value.status == 406
+
+
+ZEROS = [0] * 7
+PAIR = {"keys": [1, 2], "shape": [7], "values": [1, 2]}
+
+
+def features(**changes) -> dict:
+    return {"data": {"features": {k: v for k, v in (PAIR | changes).items() if v is not None}}}
+
+
+BAD_INSTANCES = [
+    ({"features": ZEROS[1:]}, "features has 6 values, the model has 7 features"),
+    ({"features": [*ZEROS[1:], True]}, r"values\[6\] is true, not a number"),
+    ({"features": [*ZEROS[1:], "1"]}, r"values\[6\] is a string, not a number"),
+    ({"features": [*ZEROS[1:], None]}, r"values\[6\] is null, not a number"),
+    ({"features": [*ZEROS[1:], [1]]}, r"values\[6\] is an array, not a number"),
+    ({"features": [*ZEROS[1:], 1e39]}, r"values\[6\] is too large for float32"),
+    ({"features": [*ZEROS[1:], 10**400]}, r"values\[6\] is too large for float32"),
+    ({"features": {"0": 1}}, "features must be an array"),
+    ({"features": ZEROS, "data": {}}, "either"),
+    ({"feature": ZEROS}, "either"),
+    ([1], "either"),
+    (None, "either"),
+    ({"data": ZEROS}, "data must be an object"),
+    ({"data": {"features": ZEROS}}, "data must be an object"),
+    (features(keys=[1, 7]), r"keys\[1\] is 7, the model has features 0..6"),
+    (features(keys=[1, -1]), r"keys\[1\] is -1"),
+    (features(keys=[1, 2.0]), r"keys\[1\] is 2.0, not an integer"),
+    (features(keys=[1, False]), r"keys\[1\] is false"),
+    (features(keys=[1, 2**64]), r"keys\[1\] is an integer of more than 64 bits"),
+    (features(keys=[1]), "1 keys and 2 values"),
+    (features(keys={}), "keys must be an array"),
+    (features(values=[1, None]), r"values\[1\] is null"),
+    (features(values=None), "values must be an array"),
+    (features(shape=None), "no shape"),
+    (features(shape=[8]), r"shape is not \[7\]"),
+    (features(shape=[True]), r"shape is not \[7\]"),
+    (features(shape=7), r"shape is not \[7\]"),
+    (features(shape=[7, 1]), r"shape is not \[7\]"),
+    (features(key=[1]), "unknown entry 'key'"),
+    (features(keys=None), "values has 2 values, the model has 7 features"),
+]
+
+
+@pytest.mark.parametrize(("instance", "message"), BAD_INSTANCES)
+@pytest.mark.parametrize("good", [dense(X[0]), sparse(X[0])])
+def test_bad_instances_are_named(classifier, instance, message, good):
+    with pytest.raises(RequestError, match=rf"unable to evaluate payload provided: instances\[2\].*{message}") as error:
+        invoke(classifier, json.dumps({"instances": [good, good, instance, good]}).encode())
+    assert error.value.status == 400
+    assert isinstance(error.value, DataError)
+    lines = "\n".join(["", *map(json.dumps, [good, instance])]).encode()
+    with pytest.raises(RequestError, match=f"unable to evaluate payload provided: line 3.*{message}"):
+        invoke(classifier, lines, content_type=JSON_LINES)
+
+
+BAD_BODIES = [
+    (b"", "empty"),
+    (b" \n ", "empty"),
+    (b"[]", "instances"),
+    (b'{"instances": {}}', "instances"),
+    (b'{"instances": [1]', "not JSON.*character"),
+    (b'{"instances": [{"features": [NaN]}]}', "NaN"),
+    (b'{"instances": [{"features": [-Infinity]}]}', "Infinity"),
+    (b'{"instances": [{"features": [1e999, 0, 0, 0, 0, 0, 0]}]}', r"values\[0\] is inf"),
+    (b'{"instances": [{"features": [' + b"9" * 10_000 + b"]}]}", "not JSON"),
+    (b"[" * 1_000_000, "nested"),
+    (b'{"instances": "\xff"}', "byte 15 is not UTF-8"),
+    ('{"instances": []}'.encode("utf-16"), "UTF-8"),
+    (b"\x00\x01\x02", "JSON"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BAD_BODIES)
+def test_bodies_that_are_no_request(classifier, body, message):
+    with pytest.raises(RequestError, match=message) as error:
+        invoke(classifier, body, content_type=JSON)
+    assert error.value.status == 400
+    with pytest.raises(RequestError):
+        invoke(classifier, body, content_type=JSON_LINES)
+
+
+def test_a_byte_order_mark_is_skipped_and_no_instances_have_no_predictions(classifier):
+    assert invoke(classifier, b'\xef\xbb\xbf{"instances": []}').body == b'{"predictions":[]}'
+
+
+def test_a_feature_named_twice_gets_the_sum(regressor):
+    twice, once = (
+        {"instances": [{"data": {"features": {"keys": keys, "shape": [7], "values": values}}}]}
+        for keys, values in (([3, 1, 3], [1, 5, 2]), ([1, 3], [5, 3]))
+    )
+    assert invoke(regressor, json.dumps(twice).encode()) == invoke(regressor, json.dumps(once).encode())
+
+
+def test_scores_that_overflow_are_refused(regressor):
+    body = json.dumps({"instances": [dense(X[0]), dense(3e38 * X[3])]}).encode()
+    with pytest.raises(RequestError, match=r"score of row 1 .*overflows"):
+        invoke(regressor, body)
+
+
+def test_too_many_rows(classifier):
+    body = json.dumps({"instances": [dense(row) for row in X]}).encode()
+    assert invoke(classifier, body, max_rows=4).body
+    with pytest.raises(RequestError, match="4 rows, at most 3") as error:
+        invoke(classifier, body, max_rows=3)
+    assert error.value.status == 413
+
+
+def test_a_saved_recommender_answers_for_its_own_columns(tmp_path):
+    table = {"user_id": [1, 1, 2, 3], "item_id": [5, 6, 5, 6], "rating": [1, 0, 1, 0]}
+    rec = Recommender(FMClassifier(n_factors=2, n_epochs=2, random_state=0)).fit(table)
+    rec.save(tmp_path / "m.factorec")
+    model = load_model(tmp_path / "m.factorec")
+    rows = np.eye(model.n_features, dtype=np.float32)
+    body = json.dumps({"instances": [dense(row) for row in rows]}).encode()
+    scores = [p["score"] for p in json.loads(invoke(model, body).body)["predictions"]]
+    np.testing.assert_array_equal(scores, expit(rec.estimator_.decision_function(rows)).astype(np.float32))
