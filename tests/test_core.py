@@ -164,8 +164,10 @@ def test_a_fork_after_use_runs_on(work):
         lambda: _core.scores([([0], ONE_ROW)], 1, 0.0, FLOATS, FLOATS[:, None], 1),
         lambda: _core.feature_weights([(None, ONE_ROW)], 1, 1, [1.0], 1),
         lambda: _core.pack_items(FLOATS[:, None], [1.0], False, *PACKED, 1),
-        lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, None, [1], *FOUND, 1),
-        lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], False, ([0, 1], [0], None, 1), None, *FOUND, 1),
+        lambda: _core.search_items(*PACKED, 1, FLOATS[:, None], "inner_product", None, [1], *FOUND, 1),
+        lambda: _core.search_items(
+            *PACKED, 1, FLOATS[:, None], "inner_product", ([0, 1], [0], None, 1), None, *FOUND, 1
+        ),
     ],
 )
 def test_what_is_no_array_is_refused(call):

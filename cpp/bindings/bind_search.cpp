@@ -37,6 +37,13 @@ void bind_pack_items(const py::array& vectors, const py::object& offsets, bool n
   });
 }
 
+Metric as_metric(const std::string& name) {
+  if (name == "inner_product") return Metric::inner_product;
+  if (name == "cosine") return Metric::cosine;
+  if (name == "l2") return Metric::l2;
+  fail("there is no metric \"" + name + '"');
+}
+
 // What a search is asked and where its lists go; keeps the views that the filter points to.
 struct Request {
   ConstMatrix queries;
@@ -69,14 +76,14 @@ struct Request {
 };
 
 void bind_search_items(const py::array& panels, const py::array& offsets, std::int64_t n_items,
-                       const py::array& queries, bool normalise, const py::object& exclude, const py::object& allowed,
+                       const py::array& queries, const std::string& metric, const py::object& exclude, const py::object& allowed,
                        py::array& ids, py::array& scores, py::array& counts, int n_threads) {
   check_packed(panels, offsets, n_items);
   const PackedItems items{static_cast<const float*>(panels.data()), static_cast<const float*>(offsets.data()), n_items,
                           panels.shape(1)};
   const Request request(n_items, queries, exclude, allowed, ids, scores, counts);
   interruptible([&](Control& control) {
-    search(items, request.queries, normalise, request.filter, request.output, n_threads, control);
+    search(items, request.queries, as_metric(metric), request.filter, request.output, n_threads, control);
   });
 }
 
@@ -131,7 +138,7 @@ bool bind_pack_codes(const py::array& vectors, const py::object& offsets, bool n
   return ordered;
 }
 
-void bind_search_codes(const py::tuple& items, const py::array& queries, bool normalise, const py::object& exclude,
+void bind_search_codes(const py::tuple& items, const py::array& queries, const std::string& metric, const py::object& exclude,
                        const py::object& allowed, py::array& ids, py::array& scores, py::array& counts,
                        int n_threads) {
   check_coded(items);
@@ -145,7 +152,7 @@ void bind_search_codes(const py::tuple& items, const py::array& queries, bool no
                          rows.shape(0),                              rows.shape(1)};
   const Request request(coded.n_items, queries, exclude, allowed, ids, scores, counts);
   interruptible([&](Control& control) {
-    search(coded, request.queries, normalise, request.filter, request.output, n_threads, control);
+    search(coded, request.queries, as_metric(metric), request.filter, request.output, n_threads, control);
   });
 }
 
@@ -156,7 +163,7 @@ void bind_search(py::module_& module) {
   module.def("pack_items", &bind_pack_items, py::arg("vectors"), py::arg("offsets"), py::arg("normalise"),
              py::arg("panels"), py::arg("padded_offsets"), py::arg("n_threads"));
   module.def("search_items", &bind_search_items, py::arg("panels"), py::arg("offsets"), py::arg("n_items"),
-             py::arg("queries"), py::arg("normalise"), py::arg("exclude"), py::arg("allowed"), py::arg("ids"),
+             py::arg("queries"), py::arg("metric"), py::arg("exclude"), py::arg("allowed"), py::arg("ids"),
              py::arg("scores"), py::arg("counts"), py::arg("n_threads"));
   module.attr("MAX_CODED_FACTORS") = kMaxCodedFactors;
   module.def("can_code", &can_code);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "factorec/parallel.hpp"
@@ -88,9 +89,9 @@ struct Workspace {
 // The lists of the queries [begin, end) over the panels [first_panel, last_panel).
 class Unit {
  public:
-  Unit(const CodedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter, const Plan& plan,
+  Unit(const CodedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter, const Plan& plan,
        const Kernels& kernels, Workspace& workspace, std::atomic<float>* thetas, Control& control)
-      : items_(items), queries_(queries), normalise_(normalise), filter_(filter), plan_(plan), kernels_(kernels),
+      : items_(items), queries_(queries), normalise_(metric == Metric::cosine), filter_(filter), plan_(plan), kernels_(kernels),
         w_(workspace), thetas_(thetas), control_(control) {}
 
   // Returns false when stopped.
@@ -339,9 +340,10 @@ std::vector<std::uint32_t> by_place(const std::uint32_t* allowed, const CodedIte
 
 }  // namespace
 
-void search(const CodedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+void search(const CodedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control) {
   check_search(items.n_items, items.n_factors, queries, filter, output);
+  if (metric == Metric::l2) throw std::invalid_argument("coded items cannot be searched by distance");
   if (queries.n_rows == 0) return;
   if (items.n_items == 0) {
     for (std::int64_t query = 0; query < queries.n_rows; ++query) fill_up(output, query, 0);
@@ -364,7 +366,7 @@ void search(const CodedItems& items, ConstMatrix queries, bool normalise, const 
     const std::int64_t block = i / plan.n_segments, segment = i % plan.n_segments;
     const std::int64_t begin = queries.n_rows * block / plan.n_blocks;
     const std::int64_t end = queries.n_rows * (block + 1) / plan.n_blocks;
-    Unit unit(items, queries, normalise, placed, plan, kernels, workspaces[static_cast<std::size_t>(thread)],
+    Unit unit(items, queries, metric, placed, plan, kernels, workspaces[static_cast<std::size_t>(thread)],
               plan.n_segments > 1 ? thetas.data() : nullptr, control);
     if (!unit.scan(begin, end, segment * plan.segment, std::min((segment + 1) * plan.segment, panels))) return;
     for (std::int64_t query = begin; query < end; ++query) {

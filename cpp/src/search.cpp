@@ -73,9 +73,9 @@ struct Workspace {
 // The lists of the queries [begin, end) over the panels [first_panel, last_panel).
 class Unit {
  public:
-  Unit(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter, const Plan& plan,
+  Unit(const PackedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter, const Plan& plan,
        const SearchKernels& kernels, Workspace& workspace, Control& control)
-      : items_(items), queries_(queries), normalise_(normalise), filter_(filter), plan_(plan), kernels_(kernels),
+      : items_(items), queries_(queries), metric_(metric), filter_(filter), plan_(plan), kernels_(kernels),
         workspace_(workspace), control_(control) {}
 
   // Returns false when stopped.
@@ -110,7 +110,7 @@ class Unit {
     workspace_.excluded.resize(block);
     for (std::int64_t group = 0; group < n_groups_; ++group) {
       const std::int64_t first = n * group / n_groups_, last = n * (group + 1) / n_groups_;
-      pack_rows(queries_, begin + first, begin + last, normalise_, "queries",
+      pack_rows(queries_, begin + first, begin + last, metric_ == Metric::cosine, "queries",
                 workspace_.queries.data() + first * items_.n_factors, last - first);
     }
     for (std::int64_t i = 0; i < n; ++i) {
@@ -154,7 +154,7 @@ class Unit {
       tile.excluded = marks ? marks + (panel - tile_begin) * n : nullptr;
       tile.first_position = static_cast<std::uint32_t>(panel * kPanelItems);
       tile.n_panels = tile_end - panel;
-      panel += kernels_.scan(tile);
+      panel += metric_ == Metric::l2 ? kernels_.scan_distances(tile) : kernels_.scan(tile);
       for (int q = 0; q < n; ++q) {
         if (accepted[q].count <= accepted[q].limit) continue;
         candidates[q].accepted() = accepted[q];
@@ -167,7 +167,7 @@ class Unit {
 
   const PackedItems& items_;
   ConstMatrix queries_;
-  bool normalise_;
+  Metric metric_;
   const SearchFilter& filter_;
   const Plan& plan_;
   const SearchKernels& kernels_;
@@ -179,7 +179,7 @@ class Unit {
 
 }  // namespace
 
-void search(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+void search(const PackedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control) {
   check_search(items.n_items, items.n_factors, queries, filter, output);
   if (queries.n_rows == 0) return;
@@ -197,7 +197,7 @@ void search(const PackedItems& items, ConstMatrix queries, bool normalise, const
     const std::int64_t block = i / plan.n_segments, segment = i % plan.n_segments;
     const std::int64_t begin = queries.n_rows * block / plan.n_blocks;
     const std::int64_t end = queries.n_rows * (block + 1) / plan.n_blocks;
-    Unit unit(items, queries, normalise, filter, plan, kernels, workspaces[static_cast<std::size_t>(thread)], control);
+    Unit unit(items, queries, metric, filter, plan, kernels, workspaces[static_cast<std::size_t>(thread)], control);
     if (!unit.scan(begin, end, segment * plan.segment, std::min((segment + 1) * plan.segment, panels))) return;
     for (std::int64_t query = begin; query < end; ++query) {
       if (control.stop()) return;

@@ -16,6 +16,7 @@ namespace factorec::testing {
 
 struct Problem {
   std::int64_t n_queries, n_items, n_factors;
+  Metric metric = Metric::inner_product;
   std::vector<float> queries, vectors, offsets;
   std::vector<std::int32_t> indptr{0}, indices;  // excluded
 
@@ -38,6 +39,14 @@ struct Problem {
     }
   }
 
+  // The same vectors searched by distance.
+  Problem by_distance() const {
+    Problem problem = *this;
+    problem.metric = Metric::l2;
+    problem.offsets.clear();
+    return problem;
+  }
+
   CsrView exclude() const {
     return {{indptr.data(), indptr.size()}, {indices.data(), indices.size()}, {}, n_items};
   }
@@ -50,10 +59,11 @@ struct Problem {
   float score(std::int64_t query, std::int64_t item) const {
     float sum = 0.0f;
     for (std::int64_t k = 0; k < n_factors; ++k) {
-      const float a = queries[query * n_factors + k], b = vectors[item * n_factors + k];
+      float a = queries[query * n_factors + k], b = vectors[item * n_factors + k];
+      if (metric == Metric::l2) a = b = a - b;
       sum = active_level() == SimdLevel::baseline ? a * b + sum : std::fma(a, b, sum);
     }
-    return sum + (offsets[item] + 0.0f);
+    return metric == Metric::l2 ? 0.0f - sum : sum + (offsets[item] + 0.0f);
   }
 };
 

@@ -51,7 +51,7 @@ Lists run(const Problem& problem, const Packed& packed, std::int64_t n, int n_th
   lists.counts.resize(problem.n_queries);
   const CsrView exclude = problem.exclude();
   Control control;
-  search(packed.items, {problem.queries.data(), problem.n_queries, problem.n_factors}, false, {&exclude, nullptr},
+  search(packed.items, {problem.queries.data(), problem.n_queries, problem.n_factors}, problem.metric, {&exclude, nullptr},
          {lists.ids.data(), lists.scores.data(), lists.counts.data(), n}, n_threads, control);
   return lists;
 }

@@ -23,7 +23,7 @@ Lists run(const Problem& problem, std::int64_t n, int n_threads, Control& contro
   lists.counts.resize(problem.n_queries);
   const CsrView exclude = problem.exclude();
   search({panels.data(), offsets.data(), problem.n_items, problem.n_factors},
-         {problem.queries.data(), problem.n_queries, problem.n_factors}, false, {&exclude, nullptr},
+         {problem.queries.data(), problem.n_queries, problem.n_factors}, problem.metric, {&exclude, nullptr},
          {lists.ids.data(), lists.scores.data(), lists.counts.data(), n}, n_threads, control);
   return lists;
 }
@@ -43,11 +43,14 @@ FACTOREC_TEST(search, lists_are_exact_at_every_level) {
       for (const std::int64_t n : {1, 10, 100, 400, 2000}) {
         check_exact(Problem(25, 1000, 9, levels, 1), n, 1);
         check_exact(Problem(13, 777, 33, levels, 2), n, 3);
+        check_exact(Problem(25, 1000, 9, levels, 1).by_distance(), n, 2);
       }
       check_exact(Problem(0, 10, 3, levels, 3), 5, 2);
       check_exact(Problem(3, 0, 3, levels, 3), 5, 2);
       check_exact(Problem(3, 50, 0, levels, 3), 5, 2);
       check_exact(Problem(2, 90'000, 24, levels, 4), 50, 4);  // split over items
+      check_exact(Problem(2, 90'000, 24, levels, 4).by_distance(), 50, 4);
+      check_exact(Problem(3, 50, 0, levels, 3).by_distance(), 5, 2);
     }
   }
   pin_level(name(before));

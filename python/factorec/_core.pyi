@@ -41,7 +41,7 @@ def search_items(
     offsets: npt.NDArray[np.float32],
     n_items: int,
     queries: npt.NDArray[np.float32],
-    normalise: bool,
+    metric: str,
     exclude: tuple[Any, ...] | None,
     allowed: npt.NDArray[np.uint32] | None,
     ids: npt.NDArray[np.int64],
@@ -61,7 +61,7 @@ def pack_codes(
 def search_codes(
     items: tuple[npt.NDArray[Any] | None, ...],
     queries: npt.NDArray[np.float32],
-    normalise: bool,
+    metric: str,
     exclude: tuple[Any, ...] | None,
     allowed: npt.NDArray[np.uint32] | None,
     ids: npt.NDArray[np.int64],

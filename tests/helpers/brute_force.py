@@ -35,6 +35,16 @@ def scores(queries, vectors, offsets=None):
         return total + (np.zeros(len(vectors), np.float32) if offsets is None else offsets + np.float32(0))
 
 
+def distance_scores(queries, vectors):
+    """All scores of ``metric="l2"`` at the active SIMD level: (n_queries, n_items) float32."""
+    total = np.zeros((len(queries), len(vectors)), dtype=np.float32)
+    with np.errstate(all="ignore"):
+        for factor in range(queries.shape[1]):
+            step = queries[:, factor, None] - vectors[None, :, factor]
+            total = total + step * step if _core.simd_level() == "baseline" else fused_multiply_add(step, step, total)
+    return np.float32(0) - total
+
+
 def scores_fused(queries, vectors, offsets):
     """All scores as every level with a fused instruction has them."""
     total = np.zeros((len(queries), len(vectors)), dtype=np.float32)

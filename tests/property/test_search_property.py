@@ -41,8 +41,8 @@ def problems(draw):
     n_factors = draw(st.one_of(st.integers(0, 20), st.integers(1, 300)))
     queries = draw_array(rng, draw(st.sampled_from(sorted(KINDS))), (n_queries, n_factors))
     vectors = draw_array(rng, draw(st.sampled_from(sorted(KINDS))), (n_items, n_factors))
-    offsets = None
-    if draw(st.booleans()):
+    metric, offsets = draw(st.sampled_from(["inner_product", "l2"])), None
+    if metric == "inner_product" and draw(st.booleans()):
         offsets = draw_array(rng, draw(st.sampled_from(sorted(KINDS))), (n_items, 1))[:, 0]
     density = draw(st.sampled_from([None, 0.0, 0.05, 0.5, 0.97, 1.0]))
     excluded = None if density is None else rng.random((n_queries, n_items)) < density
@@ -51,7 +51,7 @@ def problems(draw):
     share = draw(st.sampled_from([None, 0.0, 0.3, 1.0]))
     removed = None if share is None else rng.random(n_items) < share
     n = draw(st.one_of(st.integers(1, 20), st.integers(1, 1000)))
-    return rng, queries, vectors, offsets, excluded, allowed, removed, n
+    return rng, queries, vectors, metric, offsets, excluded, allowed, removed, n
 
 
 def exclude_matrix(rng, excluded):
@@ -70,8 +70,8 @@ def exclude_matrix(rng, excluded):
 @given(problem=problems(), n_jobs=st.integers(1, 4))
 @settings(max_examples=150, deadline=None)
 def test_search_is_exact(problem, n_jobs):
-    rng, queries, vectors, offsets, excluded, allowed, removed, n = problem
-    index = ItemIndex(vectors, offsets=offsets, n_jobs=n_jobs)
+    rng, queries, vectors, metric, offsets, excluded, allowed, removed, n = problem
+    index = ItemIndex(vectors, metric=metric, offsets=offsets, n_jobs=n_jobs)
     result = index.search(
         queries,
         n,
@@ -86,14 +86,18 @@ def test_search_is_exact(problem, n_jobs):
         out |= ~allowed
     if removed is not None:
         out |= removed
-    brute_force.assert_result(result, brute_force.top_n(brute_force.scores(queries, vectors, offsets), n, out), n)
+    if metric == "l2":
+        scores = brute_force.distance_scores(queries, vectors)
+    else:
+        scores = brute_force.scores(queries, vectors, offsets)
+    brute_force.assert_result(result, brute_force.top_n(scores, n, out), n)
 
 
 @given(problem=problems())
 @settings(max_examples=40, deadline=None)
 def test_neither_batch_nor_threads_nor_n_change_a_bit(problem):
-    rng, queries, vectors, offsets, excluded, allowed, _, n = problem
-    index = ItemIndex(vectors, offsets=offsets)
+    rng, queries, vectors, metric, offsets, excluded, allowed, _, n = problem
+    index = ItemIndex(vectors, metric=metric, offsets=offsets)
     exclude = None if excluded is None else exclude_matrix(rng, excluded)
     items = None if allowed is None else allowed
     whole = index.search(queries, n, exclude=exclude, items=items, n_jobs=1)
@@ -120,8 +124,8 @@ FUSED_LEVELS = [level for level in _core.available_simd_levels() if level != "ba
 @given(problem=problems())
 @settings(max_examples=40, deadline=None)
 def test_levels_with_fused_instructions_give_the_same_bits(problem):
-    rng, queries, vectors, offsets, excluded, allowed, _, n = problem
-    index = ItemIndex(vectors, offsets=offsets)
+    rng, queries, vectors, metric, offsets, excluded, allowed, _, n = problem
+    index = ItemIndex(vectors, metric=metric, offsets=offsets)
     exclude = None if excluded is None else exclude_matrix(rng, excluded)
     results = []
     level = _core.simd_level()

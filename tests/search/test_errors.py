@@ -41,9 +41,10 @@ def with_value(array, at, value):
         ({"vectors": VECTORS, "offsets": np.ones(40, int)}, "offsets has dtype int64"),
         (
             {"vectors": VECTORS, "metric": "euclidean"},
-            "metric must be one of 'inner_product', 'cosine', got 'euclidean'",
+            "metric must be one of 'inner_product', 'cosine', 'l2', got 'euclidean'",
         ),
         ({"vectors": VECTORS, "metric": "cosine", "offsets": np.ones(40)}, "offsets have no meaning"),
+        ({"vectors": VECTORS, "metric": "l2", "offsets": np.ones(40)}, 'offsets have no meaning with metric="l2"'),
         ({"vectors": VECTORS, "n_jobs": 0}, "n_jobs"),
     ],
 )
@@ -115,7 +116,7 @@ def core_arguments():
         "offsets": index._packed.offsets,
         "n_items": 40,
         "queries": QUERIES,
-        "normalise": False,
+        "metric": "inner_product",
         "exclude": None,
         "allowed": None,
         "ids": np.empty((2, 5), np.int64),
@@ -142,6 +143,7 @@ def test_core_arguments_are_good():
         ("n_items", 65),
         ("queries", np.ones((2, 4), np.float32)),
         ("queries", np.ones((3, 3), np.float32)),
+        ("metric", "manhattan"),
         ("allowed", np.ones(1, np.uint32)),
         ("allowed", np.ones(2, np.int64)),
         ("exclude", (np.zeros(3, np.int64), np.zeros(0, np.int64), None, 41)),

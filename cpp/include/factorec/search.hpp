@@ -1,8 +1,10 @@
 // Exact top-n search: for every query the n items with the highest score.
 //
 // The score of (query q, item i) is one chain of fused multiply-adds in float32 over the factors 0, 1, ..., d - 1
-// started at +0, then plus the item's offset. It does not depend on how the work is cut, so neither do results:
-// the same bits for any batch, block and thread count, and at every SIMD level that has a fused instruction.
+// started at +0, then plus the item's offset; for Metric::l2 the chain adds up the squares of the differences, each
+// rounded once, and the score is the offset, +0, minus that. (Not by |q|^2 + |v|^2 - 2 <q, v>, which cancels.)
+// It does not depend on how the work is cut, so neither do results: the same bits for any batch, block and thread
+// count, and at every SIMD level that has a fused instruction.
 // Items are ordered by (score descending, position ascending). A score that is NaN, which only an
 // overflow on the way makes, and only without fused instructions, never enters a list.
 #pragma once
@@ -16,6 +18,11 @@
 #include "factorec/views.hpp"
 
 namespace factorec {
+
+// What a score is. cosine: the inner product of vectors divided by their Euclidean norms (in double precision, rounded
+// once; a zero vector stays zero), which packing does for the items and search for the queries. l2: minus the squared
+// Euclidean distance; packed without offsets.
+enum class Metric { inner_product, cosine, l2 };
 
 // What a search leaves out. `exclude`: one row per query, its stored columns are the excluded items, in any
 // order. `allowed`: one bit an item (bit i of word w is item 32 w + i), the same for every query; null: all.
@@ -47,14 +54,13 @@ bool can_code();
 bool pack_codes(ConstMatrix vectors, std::span<const float> offsets, bool normalise, const CodedItemsOutput& output,
                 int n_threads, Control& control);
 
-// Writes the best `output.n` items of every row of `queries`. `normalise` treats the queries as pack_items does the
-// items. Memory: a few hundred kilobytes and O(n) a thread. Throws std::invalid_argument for a query value
+// Writes the best `output.n` items of every row of `queries`. Memory: a few hundred kilobytes and O(n) a thread. Throws std::invalid_argument for a query value
 // that is not finite and for an excluded item out of range.
-void search(const PackedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+void search(const PackedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control);
 
-// The same results, to the bit, from coded items; at any SIMD level.
-void search(const CodedItems& items, ConstMatrix queries, bool normalise, const SearchFilter& filter,
+// The same results, to the bit, from coded items; at any SIMD level. Not for Metric::l2.
+void search(const CodedItems& items, ConstMatrix queries, Metric metric, const SearchFilter& filter,
             const SearchOutput& output, int n_threads, Control& control);
 
 }  // namespace factorec

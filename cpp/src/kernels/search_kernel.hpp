@@ -53,6 +53,9 @@ struct SearchKernels {
   // a query's candidates have passed their limit.
   std::int64_t (*scan)(const ScanTile& tile) = nullptr;
 
+  // The same for squared distances: the score is the offset, which must be +0 or NaN, minus the distance.
+  std::int64_t (*scan_distances)(const ScanTile& tile) = nullptr;
+
   // The smallest and largest of n > 0 scores.
   void (*range)(const float* scores, std::int64_t n, float* smallest, float* largest) = nullptr;
 

@@ -17,9 +17,13 @@ Floats = npt.NDArray[np.float32]
 MIN_CODED_ITEMS = 5_000
 
 
-def pack(vectors: Floats, offsets: Floats | None, normalise: bool, n_threads: int) -> Panels | Coded:
-    """Bring vectors into the form that is searched fastest."""
+def pack(
+    vectors: Floats, offsets: Floats | None, normalise: bool, n_threads: int, *, by_distance: bool
+) -> Panels | Coded:
+    """Bring vectors into the form that is searched fastest. Distances have no first pass over codes."""
     n_items, n_factors = vectors.shape
+    if by_distance:
+        return Panels(vectors, offsets, normalise, n_threads)
     if _core.can_code() and n_items >= MIN_CODED_ITEMS and 0 < n_factors <= _core.MAX_CODED_FACTORS:
         return Coded(vectors, offsets, normalise, n_threads)
     return Panels(vectors, offsets, normalise, n_threads)

@@ -1,4 +1,4 @@
-"""The index over items: exact maximum inner product search."""
+"""The index over items: exact search by inner product, cosine or distance."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from .result import SearchResult
 
 __all__ = ["ItemIndex"]
 
-_METRICS = ("inner_product", "cosine")
+_METRICS = ("inner_product", "cosine", "l2")
 
 
 class ItemIndex:
     """Items, packed for exact top-n search.
 
     The score of query q and item i is ``<q, v_i> + offset_i``, computed in float32 as one chain of fused
-    multiply-adds over the factors in their order, starting at +0; the offset is added last. Lists are
+    multiply-adds over the factors in their order, starting at +0; the offset is added last. With ``metric="l2"``
+    it is ``-|q - v_i|**2``: the chain adds up the squares of the differences, and is subtracted from +0. Lists are
     ordered by score, descending, and by item position where scores are equal. They hold exactly the best
     items under that order, to the bit the same for any number of threads, of queries in a call, and of
     items asked for. (On a CPU without AVX2 each multiply-add rounds twice, so the last bits of scores may
@@ -36,10 +37,13 @@ class ItemIndex:
         One row per item, finite. float64 is rounded to float32.
     offsets : array of shape (n_items,), optional
         Added to the scores of the items. Only for ``metric="inner_product"``.
-    metric : {"inner_product", "cosine"}
+    metric : {"inner_product", "cosine", "l2"}
         ``"cosine"`` divides items here, and queries in `search`, by their Euclidean norms (computed in
         float64, quotients rounded once to float32), then takes the inner product. A vector of zeros stays
-        as it is and scores 0.
+        as it is and scores 0. ``"l2"`` takes minus the squared Euclidean distance, so that the nearest item is
+        the best. It is summed up from differences of factors, never from norms and inner products, which cancel:
+        of vectors far from the origin the nearest are still told apart. A distance that overflows is a score of
+        -inf.
     n_jobs : int, optional
         Threads for packing and the default for `search`; None: all CPUs that the process may use.
 
@@ -57,10 +61,10 @@ class ItemIndex:
     Notes
     -----
     The index keeps its own, packed copy of the vectors: 4 bytes x n_items x n_factors. From a few thousand
-    items on, where the CPU has instructions for it, it also keeps 8-bit codes of them, another byte per value:
-    a first pass over the codes, with a proved bound of its error, leaves few items to be scored. The results
-    are the same bits. `search` needs a few megabytes a thread besides its result, never queries x items. A
-    pickle holds plain vectors; they are packed again when it is read.
+    items on, where the CPU has instructions for it, an index by inner product or cosine also keeps 8-bit codes of
+    them, another byte per value: a first pass over the codes, with a proved bound of its error, leaves few items
+    to be scored. The results are the same bits. `search` needs a few megabytes a thread besides its result, never
+    queries x items. A pickle holds plain vectors; they are packed again when it is read.
 
     Examples
     --------
@@ -71,6 +75,8 @@ class ItemIndex:
     >>> ids, scores = index.search(np.array([[2, 1]], dtype=np.float32), n=2)
     >>> ids, scores
     (array([[2, 0]]), array([[3., 2.]], dtype=float32))
+    >>> ItemIndex(vectors, metric="l2").search(np.array([[2, 1]], dtype=np.float32), n=2).scores
+    array([[-1., -2.]], dtype=float32)
     """
 
     def __init__(
@@ -78,13 +84,13 @@ class ItemIndex:
         vectors: npt.ArrayLike,
         *,
         offsets: npt.ArrayLike | None = None,
-        metric: Literal["inner_product", "cosine"] = "inner_product",
+        metric: Literal["inner_product", "cosine", "l2"] = "inner_product",
         n_jobs: int | None = None,
     ) -> None:
         if metric not in _METRICS:
             raise DataError(f"metric must be one of {', '.join(map(repr, _METRICS))}, got {metric!r}")
-        if metric == "cosine" and offsets is not None:
-            raise DataError('offsets have no meaning with metric="cosine"; leave them out or use "inner_product"')
+        if metric != "inner_product" and offsets is not None:
+            raise DataError(f'offsets have no meaning with metric="{metric}"; leave them out or use "inner_product"')
         matrix = as_matrix(vectors, "vectors")
         self.metric = metric
         self.n_jobs = n_jobs
@@ -98,7 +104,9 @@ class ItemIndex:
         self.n_items, self.n_factors = vectors.shape
         self._n_threads = resolve_n_jobs(self.n_jobs)  # once: asking for quotas takes longer than one query
         try:
-            self._packed: Panels | Coded = pack(vectors, offsets, normalise, self._n_threads)
+            self._packed: Panels | Coded = pack(
+                vectors, offsets, normalise, self._n_threads, by_distance=self.metric == "l2"
+            )
         except ValueError as error:
             raise DataError(str(error)) from None
 
@@ -169,7 +177,7 @@ class ItemIndex:
         try:
             self._packed.search(
                 matrix,
-                self.metric == "cosine",
+                self.metric,
                 rows,
                 None if mask is None else _words(mask),
                 result.ids,
