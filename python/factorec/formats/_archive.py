@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import os
 import re
 import stat
@@ -26,7 +27,7 @@ from ..errors import FormatError
 from ._limits import LimitedStream, default_limit, read_limited
 from ._tar import tar_files
 
-__all__ = ["ARCHIVE", "INNER", "read_files", "unzip", "write_tar", "write_zip"]
+__all__ = ["ARCHIVE", "INNER", "parse_json", "read_files", "unzip", "write_tar", "write_zip"]
 
 ARCHIVE = "model.tar.gz"
 INNER = "model_algo-1"
@@ -34,6 +35,8 @@ INNER = "model_algo-1"
 # A central directory of a zip takes ten times its size in memory; artifacts have three files.
 _MAX_ENTRIES = 1000
 _ENTRY_SIGNATURE = b"PK\1\2"
+# JSON text may take some 30 times its size in memory; what artifacts hold takes kilobytes.
+_MAX_JSON = 4 << 20
 # A time that zip can say; tar gets 0.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -110,6 +113,16 @@ def unzip(data: bytes, wanted: Wanted, limit: int, name: str) -> dict[str, bytes
             with _damage_is_named(where), archive.open(entry) as member:
                 files[short] = read_limited(member, limit - sum(map(len, files.values())), where)
     return files
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """Parse a small JSON file of an artifact."""
+    if len(data) > _MAX_JSON:
+        raise FormatError(f"{name} has {len(data)} bytes, at most {_MAX_JSON} are read")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{name}: not JSON ({str(error)[:200]})") from None
 
 
 def write_tar(path: str | os.PathLike[str], files: Mapping[str, bytes | memoryview]) -> None:

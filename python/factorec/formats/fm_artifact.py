@@ -19,22 +19,16 @@ import numpy.typing as npt
 
 from .._atomic import atomic_file
 from ..errors import DataError, FormatError
-from ._archive import INNER, read_files, unzip, write_tar, write_zip
-from ._limits import check_size
-from .mxnet_params import MXNetArray, read_params, write_params
-from .mxnet_symbol import OUTPUTS, predictor_type_of, symbol_json
+from ._archive import INNER, parse_json, read_files, unzip, write_tar, write_zip
+from ._fm_layouts import SPARSE, normalise
+from .mxnet_params import read_params, write_params
+from .mxnet_symbol import predictor_type_of, symbol_json
 
 __all__ = ["FMArtifact", "fm_artifact_of_files", "is_fm_file", "read_fm_artifact", "write_fm_artifact"]
 
 # Also under the names that notebooks give them for MXNet's Module.load: model-symbol.json, model-0000.params.
 _SYMBOL, _PARAMS, _META = "symbol.json", "params", "meta.json"
 _RENAMED = {_SYMBOL: re.compile(r".+-symbol\.json"), _PARAMS: re.compile(r".+-[0-9]{4}\.params")}
-# As JSON text may take some 30 times its size in memory; a graph takes kilobytes.
-_MAX_JSON = 4 << 20
-
-# What the parameters are called after training on sparse and on dense records.
-_SPARSE = {"linear": "w1_weight", "bias": "w0_weight"}
-_DENSE = {"linear": "Linear_Plus_Bias_weight", "bias": "Linear_Plus_Bias_bias"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,19 +119,20 @@ def fm_artifact_of_files(files: Mapping[str, bytes], name: str, limit: int) -> F
         params = _find(files, _PARAMS, name)
     if params is None:
         raise FormatError(f"{name}: holds no {_PARAMS!r}, found {sorted(files)}: not a factorization machine")
-    meta = _parse(files, _META, name)
-    if not isinstance(meta, dict | None):
+    meta = parse_json(files.get(_META, b"{}"), f"{name}: {_META}")
+    if not isinstance(meta, dict):
         raise FormatError(f"{name}: {_META} must be an object")
     symbol = _find(files, _SYMBOL, name)
     from_graph = None
     if symbol is not None:
-        graph = _parse(files, symbol, name)
+        graph = parse_json(files[symbol], f"{name}: {symbol}")
         try:
             from_graph = predictor_type_of(graph)
         except FormatError as error:
             raise FormatError(f"{name}: {symbol}: {error}") from None
     arrays = read_params(files[params], name=f"{name}: {params}")
-    return _normalise(arrays, meta or {}, from_graph, f"{name}: {params}", limit)
+    model = normalise(arrays, meta, f"{name}: {params}", limit)
+    return FMArtifact(model.bias, model.linear, model.factors, model.predictor_type or from_graph, meta)
 
 
 def write_fm_artifact(
@@ -183,8 +178,8 @@ def write_fm_artifact(
             raise DataError(f"hyperparameter {key} is {given[key]!r}, the model's is {value!r}")
     meta = json.dumps({"training_parameters": given | own}, sort_keys=True)
     arrays = {  # in the order of the graph's arguments, as MXNet saves them
-        f"arg:{_SPARSE['linear']}": linear.reshape(-1, 1),
-        f"arg:{_SPARSE['bias']}": np.array([bias], np.float32),
+        f"arg:{SPARSE['linear']}": linear.reshape(-1, 1),
+        f"arg:{SPARSE['bias']}": np.array([bias], np.float32),
         "arg:v": factors,
     }
     writers: dict[str, Callable[[BinaryIO], Any]] = {
@@ -222,96 +217,3 @@ def _find(files: Mapping[str, bytes], exact: str, name: str) -> str | None:
     if len(renamed) > 1:
         raise FormatError(f"{name}: holds several models, {', '.join(renamed)}: give a folder with one")
     return renamed[0] if renamed else None
-
-
-def _parse(files: Mapping[str, bytes], file: str, name: str) -> Any:
-    data = files.get(file)
-    if data is None:
-        return None
-    if len(data) > _MAX_JSON:
-        raise FormatError(f"{name}: {file} has {len(data)} bytes, at most {_MAX_JSON} are read")
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name}: {file}: not JSON ({str(error)[:200]})") from None
-
-
-def _normalise(
-    arrays: Mapping[str, MXNetArray], meta: dict[str, Any], from_graph: str | None, name: str, limit: int
-) -> FMArtifact:
-    """Bring either layout into one; see the contract's table of names and shapes."""
-    found = {key.removeprefix("arg:"): array for key, array in arrays.items() if array is not None}
-    if "v" not in found:
-        raise FormatError(f"{name}: no array 'arg:v', found {sorted(found)[:20]}: not a factorization machine")
-    stated = _Stated.in_meta(meta, name)
-    factors = _dense(found["v"], "v", name, limit)
-    if factors.ndim != 2 or factors.size == 0:
-        raise FormatError(f"{name}: 'v' has shape {factors.shape}, expected two dimensions")
-    is_sparse, is_dense = (any(key in found for key in names.values()) for names in (_SPARSE, _DENSE))
-    if is_sparse and is_dense:
-        raise FormatError(f"{name}: holds arrays of both layouts, {sorted(found)[:20]}")
-    # The names decide. Only if neither is there, without bias and linear weights, the shape must.
-    if is_dense or (not is_sparse and stated.is_transposed(factors.shape)):
-        factors = np.ascontiguousarray(factors.T)
-    for key, expected, actual in zip(
-        ("feature_dim", "num_factors"), (stated.n_features, stated.n_factors), factors.shape, strict=True
-    ):
-        if expected not in (None, actual):
-            raise FormatError(f"{name}: 'v' is for {key} {actual}, {_META} says {expected}")
-    names = _DENSE if is_dense else _SPARSE
-    linear, bias = np.zeros(len(factors), np.float32), np.zeros(1, np.float32)
-    if names["linear"] in found:
-        linear = _dense(found[names["linear"]], names["linear"], name, limit).reshape(-1)
-    if len(linear) != len(factors):
-        raise FormatError(f"{name}: {names['linear']!r} is for {len(linear)} features, 'v' for {len(factors)}")
-    if names["bias"] in found:
-        bias = _dense(found[names["bias"]], names["bias"], name, limit).reshape(-1)
-    if len(bias) != 1:
-        raise FormatError(f"{name}: {names['bias']!r} has {len(bias)} entries, expected one")
-    return FMArtifact(float(bias[0]), linear, factors, stated.predictor_type or from_graph, meta)
-
-
-@dataclass(frozen=True)
-class _Stated:
-    """What ``meta.json`` says of the model; None where it says nothing."""
-
-    n_features: int | None
-    n_factors: int | None
-    predictor_type: str | None
-
-    @classmethod
-    def in_meta(cls, meta: dict[str, Any], name: str) -> _Stated:
-        given = meta.get("training_parameters", {})
-        if not isinstance(given, dict):
-            raise FormatError(f"{name}: {_META}: training_parameters must be an object")
-        sizes: list[int | None] = []
-        for key in ("feature_dim", "num_factors"):
-            value = given.get(key)  # a number, or a string as hyperparameters travel
-            if value is not None and (isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,17}", str(value))):
-                raise FormatError(f"{name}: {_META} has the {key} {str(value)!r:.80}, expected an integer")
-            sizes.append(None if value is None else int(value))
-        kind = given.get("predictor_type")
-        if kind is not None and (not isinstance(kind, str) or kind not in OUTPUTS):
-            known = " or ".join(OUTPUTS)
-            raise FormatError(f"{name}: {_META} has the predictor_type {str(kind)!r:.80}, expected {known}")
-        return cls(sizes[0], sizes[1], kind)
-
-    def is_transposed(self, shape: tuple[int, ...]) -> bool:
-        return self.n_features not in (None, shape[0]) and self.n_features == shape[1]
-
-
-def _dense(array: MXNetArray, key: str, name: str, limit: int) -> npt.NDArray[np.float32]:
-    if not isinstance(array, np.ndarray):
-        assert array is not None
-        n_entries = 1
-        for size in array.shape:
-            n_entries *= int(size)
-        check_size(n_entries * array.dtype.itemsize, limit, f"{name}: {key!r} of shape {array.shape}")
-        array = array.toarray()
-    if array.dtype.kind not in "fiu":
-        raise FormatError(f"{name}: {key!r} has the dtype {array.dtype}, expected numbers")
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, np.float32)
-    if not np.isfinite(values).all():
-        raise FormatError(f"{name}: {key!r} holds values that are not finite")
-    return values
