@@ -41,9 +41,27 @@ ParameterArrays view_parameters(py::array& linear, py::array& factors, py::array
           view_mutable<float>(factors_accumulator, "factors accumulator")};
 }
 
+AdamMoments view_moments(const py::tuple& arrays, std::size_t first) {
+  const auto at = [&](std::size_t i) { return py::cast<py::array>(arrays[first + i]); };
+  py::array linear_mean = at(0), linear_square = at(1), factors_mean = at(2), factors_square = at(3);
+  return {view_mutable<float>(linear_mean, "linear mean"), view_mutable<float>(linear_square, "linear square"),
+          view_matrix_mutable(factors_mean, "factors mean"), view_matrix_mutable(factors_square, "factors square")};
+}
+
+py::dict as_dict(const PassSums& sums) {
+  py::dict result;
+  result["weight"] = sums.weight;
+  result["loss"] = sums.loss;
+  result["absolute"] = sums.absolute;
+  result["positive"] = sums.positive;
+  result["predicted_positive"] = sums.predicted_positive;
+  result["true_positive"] = sums.true_positive;
+  return result;
+}
+
 std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py::object weight, py::tuple features,
                                           const Ranges& grid_candidates, py::object negatives,
-                                          const py::dict& options, py::tuple parameters) {
+                                          const py::dict& options, py::tuple parameters, py::object moments) {
   auto held = std::make_unique<HeldTrainer>();
   for (const py::handle object : {py::handle(blocks), py::handle(target), py::handle(weight), py::handle(features),
                                   py::handle(negatives)})
@@ -61,7 +79,15 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
 
   TrainingOptions set;
   set.loss = choice<Loss>(options["loss"].cast<std::string>(), {{"squared", Loss::squared}, {"logistic", Loss::logistic}});
-  set.solver = choice<Solver>(options["solver"].cast<std::string>(), {{"sgd", Solver::sgd}, {"adagrad", Solver::adagrad}});
+  set.solver = choice<Solver>(options["solver"].cast<std::string>(), {{"sgd", Solver::sgd}, {"adagrad", Solver::adagrad}, {"adam", Solver::adam}});
+  if (set.solver == Solver::adam) {
+    set.adam.epsilon = options["epsilon"].cast<double>();
+    set.adam.rescale = options["rescale"].cast<double>();
+    set.adam.pad_last_batch = options["pad_last_batch"].cast<bool>();
+    set.adam.padding_moves_bias = options["padding_moves_bias"].cast<bool>();
+    set.adam.lazy = options["lazy"].cast<bool>();
+    set.adam.report_every = options["report_every"].cast<std::int64_t>();
+  }
   set.rate_bias = options["rate_bias"].cast<double>();
   set.clip = options["clip"].is_none() ? std::numeric_limits<float>::infinity() : options["clip"].cast<float>();
   set.l2_bias = options["l2_bias"].cast<double>();
@@ -79,8 +105,15 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
 
   auto linear = py::cast<py::array>(parameters[1]), factors = py::cast<py::array>(parameters[2]);
   auto linear_accumulator = py::cast<py::array>(parameters[4]), factors_accumulator = py::cast<py::array>(parameters[5]);
-  const ParameterArrays start = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
-  const BiasState bias{parameters[0].cast<double>(), parameters[3].cast<double>()};
+  ParameterArrays start = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
+  BiasState bias{parameters[0].cast<double>(), parameters[3].cast<double>()};
+  if (!moments.is_none()) {
+    const auto of_adam = py::cast<py::tuple>(moments);
+    bias.mean = of_adam[0].cast<double>();
+    bias.square = of_adam[1].cast<double>();
+    bias.n_steps = of_adam[2].cast<std::int64_t>();
+    start.moments = view_moments(of_adam, 3);
+  }
   interruptible([&](Control& control) {
     if (draws) data.negatives.emplace(seen, sampling.first, set.seed, set.n_threads, control);
     held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias, control);
@@ -94,31 +127,36 @@ void bind_training(py::module_& module) {
   py::class_<HeldTrainer>(module, "Trainer")
       .def(py::init(&make_trainer), py::arg("blocks"), py::arg("target"), py::arg("weight"), py::arg("features"),
            py::arg("grid_candidates"), py::arg("negatives"), py::arg("options"),
-           py::arg("parameters"))
+           py::arg("parameters"), py::arg("moments") = py::none())
       .def(
           "epoch",
           [](HeldTrainer& self, std::uint64_t number) {
             const PassSums sums =
                 interruptible([&](Control& control) { return self.trainer->epoch(number, control); });
-            py::dict result;
-            result["weight"] = sums.weight;
-            result["loss"] = sums.loss;
-            result["absolute"] = sums.absolute;
-            result["positive"] = sums.positive;
-            result["predicted_positive"] = sums.predicted_positive;
-            result["true_positive"] = sums.true_positive;
+            py::dict result = as_dict(sums);
+            py::list reports;
+            for (const BatchReport& report : self.trainer->reports())
+              reports.append(py::make_tuple(report.batch, as_dict(report.sums)));
+            result["reports"] = reports;
             return result;
           },
           py::arg("number"))
       .def(
           "copy_to",
           [](const HeldTrainer& self, py::array linear, py::array factors, py::array linear_accumulator,
-             py::array factors_accumulator) {
-            const BiasState bias =
-                self.trainer->copy_to(view_parameters(linear, factors, linear_accumulator, factors_accumulator));
-            return py::make_tuple(bias.value, bias.accumulator);
+             py::array factors_accumulator, py::object moments) {
+            ParameterArrays arrays = view_parameters(linear, factors, linear_accumulator, factors_accumulator);
+            if (!moments.is_none()) arrays.moments = view_moments(py::cast<py::tuple>(moments), 0);
+            const BiasState bias = self.trainer->copy_to(arrays);
+            return py::make_tuple(bias.value, bias.accumulator, bias.mean, bias.square, bias.n_steps);
           },
-          py::arg("linear"), py::arg("factors"), py::arg("linear_accumulator"), py::arg("factors_accumulator"))
+          py::arg("linear"), py::arg("factors"), py::arg("linear_accumulator"), py::arg("factors_accumulator"),
+          py::arg("moments") = py::none())
+      .def("steps",
+           [](const HeldTrainer& self) {
+             const auto steps = self.trainer->steps();
+             return py::array_t<std::int64_t>(static_cast<py::ssize_t>(steps.size()), steps.data());
+           })
       .def("finite", [](const HeldTrainer& self) { return self.trainer->finite(); })
       .def_property_readonly("has_grid", [](const HeldTrainer& self) { return self.trainer->has_grid(); })
       .def_property_readonly("has_pairs", [](const HeldTrainer& self) { return self.trainer->has_pairs(); });

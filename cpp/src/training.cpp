@@ -8,6 +8,8 @@
 //
 // No grid, batch_size 1: row by row, every feature and the bias, rows shuffled anew each epoch.
 // batch_size m > 1: everything is constant for m rows, then takes one merged step.
+//
+// Adam, whatever the batch_size: see adam_pass.cpp.
 #include "factorec/training.hpp"
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "adam_pass.hpp"
 #include "factorec/validation.hpp"
 #include "feature_table.hpp"
 #include "group_pass.hpp"
@@ -54,7 +57,8 @@ class Trainer::State {
     control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
     std::iota(order_.begin(), order_.end(), RowNumber{0});
-    const bool by_row = options_.batch_size == 1;
+    const bool adam = options_.solver == Solver::adam;
+    const bool by_row = options_.batch_size == 1 && !adam;
     if (by_row)
       if (const auto fields = choose_grid(data_.rows, data_.grid_candidates, options_.n_threads, control))
         grid_ = build_grid(data_.rows, *fields, options_.n_threads, control);
@@ -64,14 +68,17 @@ class Trainer::State {
       pair_pass_.emplace(*grid_, start, data_.features, options_);
     } else {
       table_.emplace(places(by_row), start, data_.features, kernels().training.width);
-      group_pass_.emplace(data_, options_, *table_, grid_ ? &*grid_ : nullptr, n_live_);
+      if (adam)
+        adam_pass_.emplace(data_, options_, *table_, start.moments);
+      else
+        group_pass_.emplace(data_, options_, *table_, grid_ ? &*grid_ : nullptr, n_live_);
     }
     if (reshuffles()) return;
     if (data_.negatives) {
       drawing_rows_.emplace(scheduled_rows(), order_, options_.n_threads, control);
     } else {
       schedule_rows(scheduled_rows(), order_, options_.n_threads, control, schedule_);
-      if (!pairs_) group_pass_->follow(schedule_, control);
+      follow(control);
     }
     // What every epoch needs of them is in the schedule or beside the draws now.
     std::vector<RowNumber>().swap(order_);
@@ -83,6 +90,7 @@ class Trainer::State {
 
   PassSums epoch(std::uint64_t number, Control& control) {
     if (data_.negatives || reshuffles()) schedule(number, control);
+    if (adam_pass_) return adam_pass_->run_epoch(schedule_.size(), bias_, control);
     if (!grid_) return run_batches(control);
     const CounterRng order = rng().fork(kBlockOrder).fork(number);
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
@@ -104,10 +112,21 @@ class Trainer::State {
   BiasState copy_to(const ParameterArrays& arrays) const {
     check_arrays(arrays);
     pairs_ ? pair_pass_->copy_to(arrays) : table_->copy_to(arrays);
+    if (adam_pass_) adam_pass_->copy_to(arrays.moments);
     return bias_;
   }
 
-  bool finite() const { return std::isfinite(bias_.value) && (pairs_ ? pair_pass_->finite() : table_->finite()); }
+  bool finite() const {
+    return std::isfinite(bias_.value) && (pairs_ ? pair_pass_->finite() : table_->finite()) &&
+           (!adam_pass_ || adam_pass_->finite());
+  }
+
+  std::span<const BatchReport> reports() const {
+    return adam_pass_ ? adam_pass_->reports() : std::span<const BatchReport>();
+  }
+  std::span<const std::int64_t> steps() const {
+    return adam_pass_ ? adam_pass_->steps() : std::span<const std::int64_t>();
+  }
 
   bool has_grid() const { return grid_.has_value(); }
   bool has_pairs() const { return pairs_; }
@@ -140,6 +159,14 @@ class Trainer::State {
     check_size(data_.features.l2_factors.size(), rows.n_features, "l2_factors");
     check_arrays(start);
     if (options_.batch_size < 1) throw std::invalid_argument("batch_size must be at least 1");
+    if (options_.solver == Solver::adam) {
+      if (!(static_cast<float>(options_.adam.epsilon) > 0) || !std::isfinite(options_.adam.epsilon))
+        throw std::invalid_argument("epsilon must be a number above 0 that float32 can hold");
+      if (!std::isfinite(static_cast<float>(options_.adam.rescale)))
+        throw std::invalid_argument("the gradient's factor must be a number that float32 can hold");
+      if (options_.adam.report_every < 0) throw std::invalid_argument("report_every must be at least 0");
+      if (bias_.n_steps < 0) throw std::invalid_argument("n_steps must be at least 0");
+    }
     if (data_.negatives) {
       const std::int64_t n_users = rows.blocks.front().entities.n_rows();
       const std::int64_t n_items = rows.blocks.back().entities.n_rows();
@@ -160,6 +187,13 @@ class Trainer::State {
     check_size(arrays.factors_accumulator.size(), n, "factors accumulator");
     if (arrays.factors.n_rows != n || arrays.factors.n_columns < 1)
       throw std::invalid_argument("factors must be (" + std::to_string(n) + ", at least 1)");
+    if (options_.solver == Solver::adam) {
+      check_size(arrays.moments.linear_mean.size(), n, "mean of the linear gradients");
+      check_size(arrays.moments.linear_square.size(), n, "mean square of the linear gradients");
+      for (const Matrix& moment : {arrays.moments.factors_mean, arrays.moments.factors_square})
+        if (moment.n_rows != n || moment.n_columns != arrays.factors.n_columns)
+          throw std::invalid_argument("moments of the factors must have the factors' shape");
+    }
     const std::int64_t k = pair_pass_ ? pair_pass_->n_factors() : table_ ? table_->view().n_factors : -1;
     if (k >= 0 && arrays.factors.n_columns != k)
       throw std::invalid_argument("factors must have " + std::to_string(k) + " columns");
@@ -212,7 +246,14 @@ class Trainer::State {
         schedule_rows(scheduled_rows(), order, options_.n_threads, control, schedule_);
     }
     if (drawing_rows_) drawing_rows_->schedule(*data_.negatives, epoch, options_.n_threads, control, schedule_);
-    if (!pairs_) group_pass_->follow(schedule_, control);
+    follow(control);
+  }
+
+  void follow(Control& control) {
+    if (adam_pass_)
+      adam_pass_->follow(schedule_, control);
+    else if (!pairs_)
+      group_pass_->follow(schedule_, control);
   }
 
   // Without a grid: a step of everything after every batch_size rows.
@@ -255,6 +296,7 @@ class Trainer::State {
   Schedule schedule_;
   std::optional<PairPass> pair_pass_;  // for pairs; otherwise the table and the group pass
   std::optional<GroupPass> group_pass_;
+  std::optional<AdamPass> adam_pass_;  // instead of it
 };
 
 Trainer::Trainer(TrainingData data, const TrainingOptions& options, const ParameterArrays& start, BiasState bias,
@@ -264,6 +306,8 @@ Trainer::~Trainer() = default;
 PassSums Trainer::epoch(std::uint64_t number, Control& control) { return state_->epoch(number, control); }
 BiasState Trainer::copy_to(const ParameterArrays& arrays) const { return state_->copy_to(arrays); }
 bool Trainer::finite() const { return state_->finite(); }
+std::span<const BatchReport> Trainer::reports() const { return state_->reports(); }
+std::span<const std::int64_t> Trainer::steps() const { return state_->steps(); }
 bool Trainer::has_grid() const { return state_->has_grid(); }
 bool Trainer::has_pairs() const { return state_->has_pairs(); }
 

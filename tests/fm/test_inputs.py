@@ -248,7 +248,7 @@ def test_row_weights(weight, match):
         ({"l2_factors": {"user": 1}}, "names no field 'user'; the fields are: none"),
         ({"init_scale": -0.1}, "init_scale"),
         ({"clip_gradient": 0}, "clip_gradient"),
-        ({"solver": "adam"}, "solver must be"),
+        ({"solver": "lbfgs"}, "solver must be"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"early_stopping": True, "validation_fraction": 0}, "validation_fraction"),
         ({"early_stopping": True, "validation_fraction": 0.999}, "leaves nothing on one side"),

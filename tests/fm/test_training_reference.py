@@ -106,7 +106,7 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
         *rates_of(model.learning_rate, field_ranges, n_features),
         *l2,
         model.l2_bias,
-        model.batch_size,
+        model.batch_size or 1,
         model.shuffle,
         np.inf if model.clip_gradient is None else model.clip_gradient,
         seed,

@@ -6,7 +6,7 @@
 namespace factorec {
 
 enum class Loss : std::int8_t { squared, logistic };
-enum class Solver : std::int8_t { sgd, adagrad };
+enum class Solver : std::int8_t { sgd, adagrad, adam };
 
 // Sums over rows, of scores taken before the rows' own updates.
 struct PassSums {

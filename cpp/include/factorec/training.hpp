@@ -16,6 +16,16 @@
 
 namespace factorec {
 
+// What only Solver::adam reads.
+struct AdamOptions {
+  double epsilon = 1e-8;
+  double rescale = 1;              // of the sum of a batch's row gradients
+  bool pad_last_batch = false;     // with rows without features of target 0, which count in the sums
+  bool padding_moves_bias = true;  // whether these have a part in the gradient of the bias
+  bool lazy = true;                // only features of the batch take a step
+  std::int64_t report_every = 0;   // batches between two reports, from the first one on; 0: none
+};
+
 struct TrainingOptions {
   Loss loss = Loss::logistic;
   Solver solver = Solver::adagrad;
@@ -26,6 +36,15 @@ struct TrainingOptions {
   bool shuffle = true;
   std::uint64_t seed = 0;
   int n_threads = 1;
+  AdamOptions adam;
+};
+
+// Moving means of the gradients and of their squares. The caller's arrays: (n_features,), and as the factors.
+struct AdamMoments {
+  std::span<float> linear_mean;
+  std::span<float> linear_square;
+  Matrix factors_mean;
+  Matrix factors_square;
 };
 
 // The caller's arrays of a model's parameters and accumulators; linear and accumulators are (n_features,).
@@ -34,11 +53,22 @@ struct ParameterArrays {
   Matrix factors;
   std::span<float> linear_accumulator;
   std::span<float> factors_accumulator;
+  AdamMoments moments{};  // empty unless the solver is Adam
 };
 
 struct BiasState {
   double value = 0;
   double accumulator = 1;
+  // Adam's moments, and its steps so far: those of every parameter.
+  double mean = 0;
+  double square = 0;
+  std::int64_t n_steps = 0;
+};
+
+// The sums over an epoch's rows up to a batch.
+struct BatchReport {
+  std::int64_t batch = 0;
+  PassSums sums;
 };
 
 // Learning rate and L2 of each feature's linear weight and factors, (n_features,) each.
@@ -77,6 +107,10 @@ class Trainer {
 
   // Whether every parameter is finite.
   bool finite() const;
+
+  // Adam: the reports of the last epoch, and how many steps each feature has taken with this trainer.
+  std::span<const BatchReport> reports() const;
+  std::span<const std::int64_t> steps() const;
 
   // Whether rows are visited by blocks of a grid, and whether by the kernel for rows of two features.
   bool has_grid() const;

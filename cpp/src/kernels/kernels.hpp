@@ -2,6 +2,7 @@
 // `.inc` files (avx512_vnni.cpp adds what that level has besides), chosen once per call by `kernels()`.
 #pragma once
 
+#include "kernels/adam_kernel.hpp"
 #include "kernels/codes_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
@@ -15,6 +16,7 @@ struct Kernels {
   ScoringKernels scoring;
   SearchKernels search;
   TrainingKernels training;
+  AdamKernels adam;
   const CodesKernels* codes = nullptr;  // null where the level has none
 };
 

@@ -39,8 +39,10 @@ def check_real(name: str, value: Any, *, low: float, above: bool = False) -> flo
 
 def check_settings(estimator: Any) -> None:
     """The constructor parameters of an estimator."""
-    for name in ("n_factors", "n_epochs", "batch_size", "n_iter_no_change"):
+    for name in ("n_factors", "n_epochs", "n_iter_no_change"):
         check_integer(name, getattr(estimator, name), low=1)
+    if estimator.batch_size is not None:
+        check_integer("batch_size", estimator.batch_size, low=1)
     for name in ("init_scale", "l2_bias", "l2_count_power"):
         check_real(name, getattr(estimator, name), low=0)
     if not isinstance(estimator.verbose, numbers.Integral | np.bool_):
@@ -54,8 +56,8 @@ def check_settings(estimator: Any) -> None:
             check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
     if estimator.clip_gradient is not None:
         check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
-    if estimator.solver not in ("adagrad", "sgd"):
-        raise DataError(f"solver must be 'adagrad' or 'sgd', got {estimator.solver!r}")
+    if estimator.solver not in ("adagrad", "adam", "sgd"):
+        raise DataError(f"solver must be 'adagrad', 'adam' or 'sgd', got {estimator.solver!r}")
 
 
 def check_fields(ranges: Any, n_features: int, name: str) -> dict[str, tuple[int, int]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import _core
 from ..errors import DataError, DivergenceError
+from ._adam import PADDING_MOVES_BIAS, AdamMoments, AdamOptions
 from ._progress import OnEpoch
 from ._rates import LearningRates
 from ._rows import CsrTuple, RowArrays
@@ -33,6 +34,8 @@ class SolverState:
         Key of all random numbers.
     target_mean, target_scale : float
         What a regressor's targets were centred and divided by; 0 and 1 for a classifier.
+    adam : AdamMoments, optional
+        Adam's moments; None where it has not run.
     """
 
     linear_accumulator: npt.NDArray[np.float32]
@@ -42,6 +45,22 @@ class SolverState:
     seed: int = 0
     target_mean: float = 0.0
     target_scale: float = 1.0
+    adam: AdamMoments | None = None
+
+    @classmethod
+    def start(cls, n_features: int, seed: int, target_mean: float, target_scale: float) -> SolverState:
+        """The state before the first epoch."""
+        ones = np.ones(n_features, np.float32)
+        return cls(ones, ones.copy(), seed=seed, target_mean=target_mean, target_scale=target_scale)
+
+    def copy(self) -> SolverState:
+        """A state with arrays of its own."""
+        return replace(
+            self,
+            linear_accumulator=self.linear_accumulator.copy(),
+            factors_accumulator=self.factors_accumulator.copy(),
+            adam=None if self.adam is None else self.adam.with_arrays(np.copy),
+        )
 
 
 @dataclass
@@ -83,10 +102,21 @@ class FitOptions:
     score_range: tuple[float, float] = (-np.inf, np.inf)
     # Called one after the other at the end of each epoch.
     on_epoch: Sequence[OnEpoch] = field(default=(), repr=False)
+    # What only solver "adam" reads: its options, the factor of the sum of a batch's gradients, and whom to tell of
+    # batches: on_batch(epoch, batch, metrics of the epoch's rows so far).
+    adam: AdamOptions = field(default_factory=AdamOptions)
+    rescale: float = 1.0
+    on_batch: Callable[[int, int, dict[str, float]], object] | None = field(default=None, repr=False)
 
     def core_options(self, seed: int) -> dict[str, Any]:
         """The settings in the core's words."""
         return {
+            "epsilon": self.adam.epsilon,
+            "rescale": self.rescale,
+            "pad_last_batch": self.adam.pad_last_batch,
+            "padding_moves_bias": PADDING_MOVES_BIAS,
+            "lazy": self.adam.lazy,
+            "report_every": min(self.adam.report_every, 2**62),
             "loss": self.loss,
             "solver": self.solver,
             "rate_bias": self.rates.bias,
@@ -104,6 +134,19 @@ _CHANGED = "the arrays that fit is training on were changed by on_epoch; let it 
 History = dict[str, dict[str, npt.NDArray[np.float64]]]
 
 
+@dataclass
+class Trained:
+    """What a run over epochs leaves.
+
+    ``steps`` (solver "adam"): the batches of an epoch in which each feature took a step, their mean over the epochs.
+    """
+
+    weights: Weights
+    state: SolverState
+    history: History
+    steps: npt.NDArray[np.float64] | None = None
+
+
 def run_epochs(
     rows: RowArrays,
     target: npt.NDArray[np.float32],
@@ -114,17 +157,18 @@ def run_epochs(
     state: SolverState,
     options: FitOptions,
     evaluation: dict[str, EvalRows],
-) -> tuple[Weights, SolverState, History]:
+) -> Trained:
     """Train for ``options.n_epochs`` epochs.
 
     Returns
     -------
-    weights, state, history
+    Trained
         New objects; those given are untouched, so an interrupted call changes nothing. With early stopping they
         are those of the epoch with the lowest loss on ``evaluation["validation"]``.
     """
-    weights = weights.copy()
-    accumulators = (state.linear_accumulator.copy(), state.factors_accumulator.copy())
+    weights, state = weights.copy(), state.copy()
+    if options.solver == "adam" and state.adam is None:
+        state.adam = AdamMoments.zeros(*weights.factors.shape)
     try:
         trainer = _core.Trainer(
             rows.blocks,
@@ -134,28 +178,40 @@ def run_epochs(
             rows.grid or rows.grid_candidates,  # found already
             negatives,
             options.core_options(state.seed),
-            (weights.bias, weights.linear, weights.factors, state.bias_accumulator, *accumulators),
+            (
+                weights.bias,
+                weights.linear,
+                weights.factors,
+                state.bias_accumulator,
+                state.linear_accumulator,
+                state.factors_accumulator,
+            ),
+            None if options.solver != "adam" or state.adam is None else state.adam.as_tuple(),
         )
     except ValueError as error:
         raise DataError(str(error)) from None
 
-    def snapshot(epoch: int) -> tuple[Weights, SolverState]:
-        bias, bias_accumulator = trainer.copy_to(weights.linear, weights.factors, *accumulators)
-        weights.bias = bias
-        return weights, SolverState(
-            *accumulators, bias_accumulator, epoch, state.seed, state.target_mean, state.target_scale
+    def snapshot(epoch: int) -> None:
+        """Brings `weights` and `state` up to date."""
+        arrays = (weights.linear, weights.factors, state.linear_accumulator, state.factors_accumulator)
+        moments = state.adam if options.solver == "adam" else None
+        weights.bias, state.bias_accumulator, mean, square, n_steps = trainer.copy_to(
+            *arrays, None if moments is None else moments.arrays
         )
+        if moments is not None:
+            moments.bias_mean, moments.bias_square, moments.n_steps = mean, square, n_steps
+        state.n_epochs = epoch
 
     records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *evaluation)}
     best: tuple[Weights, SolverState] | None = None
     best_loss = np.inf
     waited = 0
-    epoch = state.n_epochs
+    first = epoch = state.n_epochs
     # What epochs read of the caller's arrays: of pairs of ids the core holds copies, so that these need no checksum
     # over all rows between two epochs, only one in the end.
     in_use = RowArrays([] if trainer.has_pairs else rows.blocks, rows.n_rows, rows.n_features)
     as_checked = [_fingerprint(read, negatives) if options.on_epoch else None for read in (in_use, rows)]
-    for epoch in range(state.n_epochs, state.n_epochs + options.n_epochs):
+    for epoch in range(first, first + options.n_epochs):
         sums = trainer.epoch(epoch)
         if not np.isfinite(sums["loss"]) or not trainer.finite():
             raise DivergenceError(
@@ -164,6 +220,9 @@ def run_epochs(
                 "clip_gradient"
             )
         records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
+        if options.on_batch is not None:
+            for batch, so_far in sums["reports"]:
+                options.on_batch(epoch, batch, _pass_metrics(so_far, options.loss, state.target_scale))
         if evaluation:
             snapshot(epoch + 1)
             for name, rows_of in evaluation.items():
@@ -176,22 +235,23 @@ def run_epochs(
             loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
             if loss < best_loss:
                 best_loss, waited = loss, 0
-                now, solver = snapshot(epoch + 1)
-                solver.linear_accumulator = solver.linear_accumulator.copy()
-                solver.factors_accumulator = solver.factors_accumulator.copy()
-                best = (now.copy(), solver)
+                snapshot(epoch + 1)
+                best = (weights.copy(), state.copy())
             else:
                 waited += 1
                 if waited >= options.n_iter_no_change:
                     break
     if options.on_epoch and _fingerprint(rows, negatives) != as_checked[1]:
         raise DataError(_CHANGED)
-    final_weights, final_state = best if best is not None else snapshot(epoch + 1 if options.n_epochs else epoch)
+    if best is None:
+        snapshot(epoch + 1 if options.n_epochs else epoch)
+        best = (weights, state)
     history = {
         name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
         for name, kept in records.items()
     }
-    return final_weights, final_state, history
+    steps = trainer.steps() / (epoch + 1 - first) if options.solver == "adam" else None
+    return Trained(*best, history, steps)
 
 
 def _fingerprint(rows: RowArrays, negatives: tuple[int, CsrTuple] | None) -> int:

@@ -16,15 +16,16 @@ from sklearn.utils.validation import validate_data
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ._adam import DEFAULT_BATCH_SIZE, AdamOptions
 from ._checks import check_fields, check_finite, check_settings, row_weights
-from ._fitting import EvalRows, FitOptions, SolverState, run_epochs
+from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
 from ._problem import Problem
 from ._progress import OnEpoch, show_progress
 from ._rates import LearningRates
 from ._regularization import Regularization, total_weights
 from ._rows import RowArrays, as_csr, as_csr_format
 from ._tuned import Tuned, tuned_by_field
-from ._weights import begin, expected_negatives, go_on, returned
+from ._weights import expected_negatives, go_on, random_weights, returned
 from .parameters import FMParameters, Penalties
 from .training_set import TrainingSet
 
@@ -42,6 +43,8 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     _tuned_side: Tuned
     _tuned_negatives: Tuned
     _tuned_side_negatives: Tuned
+    _tuned_adam: Tuned
+    _tuned_adam_negatives: Tuned
 
     parameters_: FMParameters
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
@@ -62,7 +65,37 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
         return weight
 
+    # What an estimator that imitates another implementation of solver "adam" sets beside the parameters.
+
+    def _adam_options(self) -> AdamOptions:
+        return AdamOptions()
+
+    def _start_weights(
+        self,
+        totals: npt.NDArray[np.float64],
+        id_features: npt.NDArray[np.bool_],
+        seed: int,
+        start: tuple[float, float, float],
+    ) -> Weights:
+        """Weights before the first epoch, for the scaled target.
+
+        ``totals``: summed row weight of each feature; ``start``: what `_start` returned.
+        """
+        return random_weights(totals, id_features, self.n_factors, self.init_scale, seed, start[0])
+
+    def _on_batch(self, epoch: int, batch: int, metrics: dict[str, float]) -> None:
+        """Told of every ``report_every``-th batch once its epoch is over: metrics of the epoch's rows so far."""
+
     # What they share.
+
+    def _tuned_by_side(self, *, negatives: bool) -> tuple[Tuned, Tuned]:
+        """Defaults of the two id fields, and of every other field."""
+        if self.solver == "adam":
+            tuned = self._tuned_adam_negatives if negatives else self._tuned_adam
+            return tuned, tuned
+        if negatives:
+            return self._tuned_negatives, self._tuned_side_negatives
+        return self._tuned, self._tuned_side
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -212,16 +245,15 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         on_epoch: OnEpoch | None = None,
     ) -> None:
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        ids, side = self._tuned, self._tuned_side
-        if problem.negatives is not None:
-            ids, side = self._tuned_negatives, self._tuned_side_negatives
+        ids, side = self._tuned_by_side(negatives=problem.negatives is not None)
         tuned = tuned_by_field(problem.rows, ids, side)
         rates = LearningRates(self.learning_rate, problem.rows, tuned, ids)
         l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals, tuned)
         before = self.parameters_ if going_on else None
         if before is None:
             start = self._start(problem.target, problem.weight, expected_negatives(problem))
-            weights, state = begin(totals, problem.rows.id_features(), self.n_factors, self.init_scale, seed, start)
+            weights = self._start_weights(totals, problem.rows.id_features(), seed, start)
+            state = SolverState.start(len(totals), seed, *start[1:])
         else:
             if before.n_factors != self.n_factors:
                 raise DataError(f"n_factors is {self.n_factors}, the fitted model has {before.n_factors}")
@@ -242,13 +274,16 @@ class Learner(BaseEstimator):  # type: ignore[misc]
                 rows = rows.with_negatives(state.seed + 1)
             watched[name] = EvalRows(rows.rows, scaled(rows.target), rows.weight)
         low, high = self._target_range(problem.target, going_on)
+        batch_size = self.batch_size or (DEFAULT_BATCH_SIZE if self.solver == "adam" else 1)
+        adam = self._adam_options()
+        rescale = adam.rescale(batch_size, problem.rows_per_epoch())
         with show_progress(int(self.verbose), n_epochs) as show:
             options = FitOptions(
                 loss=self._loss,
                 solver=self.solver,
                 rates=rates,
                 l2_bias=self.l2_bias,
-                batch_size=self.batch_size,
+                batch_size=batch_size,
                 shuffle=bool(self.shuffle),
                 clip_gradient=self.clip_gradient,
                 n_threads=resolve_n_jobs(self.n_jobs),
@@ -256,8 +291,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
                 n_iter_no_change=stop_after,
                 score_range=((low - mean) / scale, (high - mean) / scale),
                 on_epoch=[call for call in (show, on_epoch) if call is not None],
+                adam=adam,
+                rescale=rescale,
+                on_batch=self._on_batch if adam.report_every else None,
             )
-            weights, state, history = run_epochs(
+            trained = run_epochs(
                 problem.rows,
                 scaled(problem.target),
                 problem.weight,
@@ -268,8 +306,10 @@ class Learner(BaseEstimator):  # type: ignore[misc]
                 options,
                 watched,
             )
-        penalties = l2.penalties(scale)
-        if add_penalties and self.parameters_.penalties is not None:
+        penalties: Penalties | None = l2.penalties(scale)
+        if trained.steps is not None:  # a gradient that is not one of the loss has no penalty beside the loss
+            penalties = l2.penalties_of_steps(trained.steps / rescale, scale) if rescale > 0 else None
+        if add_penalties and penalties is not None and self.parameters_.penalties is not None:
             penalties = Penalties(
                 penalties.linear + self.parameters_.penalties.linear,
                 penalties.factors + self.parameters_.penalties.factors,
@@ -277,9 +317,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
             )
         data = problem.training_set
         n_query_features = None if data is None else data.n_query_features
-        self.parameters_ = returned(weights, state, penalties, n_query_features, totals, before)
-        self.solver_state_ = state
-        self.history_ = history
+        self.parameters_ = returned(trained.weights, trained.state, penalties, n_query_features, totals, before)
+        self.solver_state_ = trained.state
+        self.history_ = trained.history
         self._set_range(low, high)
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:

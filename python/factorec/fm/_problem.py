@@ -40,6 +40,12 @@ class Problem:
             return None
         return int(data.negatives.n_per_positive), data.negatives.csr_tuple()
 
+    def rows_per_epoch(self) -> int:
+        """Rows that an epoch visits; of negatives as many as it draws at most."""
+        if self.negatives is None:
+            return self.rows.n_rows
+        return self.rows.n_rows + self.negatives[0] * int(np.count_nonzero(self.target == 1))
+
     def take(self, chosen: npt.NDArray[Any]) -> Problem:
         """The problem of some of the rows."""
         weight = None if self.weight is None else self.weight[chosen]

@@ -61,7 +61,7 @@ class Regularization:
         self.totals = totals
         linear = by_field("l2_linear", l2_linear, {name: of.l2_linear for name, of in tuned.items()})
         factors = by_field("l2_factors", l2_factors, {name: of.l2_factors for name, of in tuned.items()})
-        spans = rows.field_ranges or {NO_FIELD: (0, rows.n_features)}
+        spans = self.spans = rows.field_ranges or {NO_FIELD: (0, rows.n_features)}
         self.fields = {name: (linear[name], factors[name]) for name in spans}
         self.linear = np.full(rows.n_features, linear[NO_FIELD], np.float32)
         self.factors = np.full(rows.n_features, factors[NO_FIELD], np.float32)
@@ -81,6 +81,20 @@ class Regularization:
             self.totals * self.factors * target_scale,
             {name: (linear, factors * target_scale) for name, (linear, factors) in self.fields.items()},
         )
+
+    def penalties_of_steps(self, steps: npt.NDArray[np.float64], target_scale: float = 1.0) -> Penalties:
+        """What decay charges: once a step of a feature, in rows' worth, whatever rows the step was for.
+
+        What a row is charged follows from that: the mean over the features of a field.
+        """
+        shares = steps / np.where(self.totals > 0, self.totals, np.inf)
+        per_row = {}
+        for name, (linear, factors) in self.fields.items():
+            start, stop = self.spans[name]
+            occurring = shares[start:stop][self.totals[start:stop] > 0]
+            share = float(occurring.mean()) if len(occurring) else 1.0
+            per_row[name] = (linear * share, factors * share * target_scale)
+        return Penalties(steps * self.linear, steps * self.factors * target_scale, per_row)
 
 
 def _count_scale(totals: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ from ._fitting import SolverState, Weights
 from ._problem import Problem
 from .parameters import FMParameters, Penalties
 
-__all__ = ["begin", "expected_negatives", "go_on", "grown", "returned"]
+__all__ = ["expected_negatives", "go_on", "grown", "random_weights", "returned"]
 
 Totals = npt.NDArray[np.float64]
 
@@ -32,27 +32,22 @@ def expected_negatives(problem: Problem) -> float:
     return float(data.negatives.expected(data.blocks[0].index[positive], row_weight)[0].sum())
 
 
-def begin(
+def random_weights(
     totals: Totals,
     ids: npt.NDArray[np.bool_],
     n_factors: int,
     init_scale: float,
     seed: int,
-    start: tuple[float, float, float],
-) -> tuple[Weights, SolverState]:
-    """Random factors of the ids that occur, zeros elsewhere; `start` has bias, target mean and target scale.
+    bias: float,
+) -> Weights:
+    """Random factors of the ids that occur, zeros elsewhere.
 
     Features beside the ids learn from those from the first step on. Started at random they add noise that all of
     their rows share (measured: benchmarks/tune.py).
     """
-    bias, mean, scale = start
     factors = _random_factors((len(totals), n_factors), init_scale, seed)
     factors[(totals == 0) | ~ids] = 0.0
-    ones = np.ones(len(totals), np.float32)
-    return (
-        Weights(bias, np.zeros(len(totals), np.float32), factors),
-        SolverState(ones, ones.copy(), seed=seed, target_mean=mean, target_scale=scale),
-    )
+    return Weights(bias, np.zeros(len(totals), np.float32), factors)
 
 
 def go_on(
@@ -70,7 +65,7 @@ def go_on(
 def returned(
     weights: Weights,
     state: SolverState,
-    penalties: Penalties,
+    penalties: Penalties | None,
     n_query_features: int | None,
     totals: Totals,
     before: FMParameters | None,
@@ -132,5 +127,6 @@ def grown(p: FMParameters, state: SolverState, column_map: Any, n_features: Any)
             state.seed,
             state.target_mean,
             state.target_scale,
+            None if state.adam is None else state.adam.with_arrays(laid),
         ),
     )

@@ -41,8 +41,9 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     ----------
     n_factors : int, default=16
         Factors of each feature (k).
-    solver : {"adagrad", "sgd"}, default="adagrad"
-        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
+    solver : {"adagrad", "sgd", "adam"}, default="adagrad"
+        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight. "adam" is lazy
+        Adam over mini-batches (see Notes).
     n_epochs : int
         Passes over the rows.
     learning_rate : float or dict of str to float, optional
@@ -60,8 +61,9 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     init_scale : float
         Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
         item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
-    batch_size : int, default=1
-        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
+    batch_size : int, optional
+        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
+        its negatives. None: 1, and 1000 for "adam".
     shuffle : bool, default=True
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
@@ -119,6 +121,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
     _tuned_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
     _tuned_side_negatives = Tuned(learning_rate=0.015, l2_linear=0.0018, l2_factors=0.024)
+    _tuned_adam = Tuned(learning_rate=0.01, l2_linear=4e-6, l2_factors=7e-5)
+    _tuned_adam_negatives = Tuned(learning_rate=0.01, l2_linear=1e-6, l2_factors=2e-5)
     classes_: npt.NDArray[Any]
 
     def __init__(
@@ -133,7 +137,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         l2_factors: float | Mapping[str, float] | None = None,
         l2_count_power: float = 0.0,
         init_scale: float = 0.02,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         shuffle: bool = True,
         clip_gradient: float | None = None,
         class_weight: Any = None,
@@ -260,8 +264,9 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     ----------
     n_factors : int, default=16
         Factors of each feature (k).
-    solver : {"adagrad", "sgd"}, default="adagrad"
-        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight.
+    solver : {"adagrad", "sgd", "adam"}, default="adagrad"
+        "adagrad" keeps one accumulator per feature for its factors and one for its linear weight. "adam" is lazy
+        Adam over mini-batches (see Notes).
     n_epochs : int
         Passes over the rows.
     learning_rate : float or dict of str to float, optional
@@ -278,8 +283,9 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     init_scale : float
         Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
         item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
-    batch_size : int, default=1
-        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
+    batch_size : int, optional
+        1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
+        its negatives. None: 1, and 1000 for "adam".
     shuffle : bool, default=True
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
@@ -322,6 +328,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     _loss = "squared"
     _tuned = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
     _tuned_side = Tuned(learning_rate=0.0093, l2_linear=0.036, l2_factors=0.056)
+    _tuned_adam = Tuned(learning_rate=0.01, l2_linear=7e-5, l2_factors=1.2e-4)
     target_range_: tuple[float, float]
 
     def __init__(
@@ -336,7 +343,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         l2_factors: float | Mapping[str, float] | None = None,
         l2_count_power: float = 0.0,
         init_scale: float = 0.01,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         shuffle: bool = True,
         clip_gradient: float | None = None,
         early_stopping: bool = False,

@@ -122,9 +122,7 @@ def estimator_params(chosen: Mapping[str, Any], rec: Any, side: Sequence[str]) -
 def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
     """The recommender's own settings as a draw, as far as the space holds them: what is tried first."""
     estimator = rec.estimator
-    tuned = {False: estimator._tuned, True: estimator._tuned_side}
-    if rec.negatives:
-        tuned = {False: estimator._tuned_negatives, True: estimator._tuned_side_negatives}
+    tuned = estimator._tuned_by_side(negatives=bool(rec.negatives))
     first = {}
     for key, distribution in space.items():
         name, slash, _ = key.partition("/")
