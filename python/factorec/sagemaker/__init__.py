@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib as _importlib
 
-__all__ = ["invoke", "load_model"]
+__all__ = ["KNN", "invoke", "load_model"]
 
 # Name -> module that has it; imported on first use, so that one part does not wait for what another needs.
-_HOMES: dict[str, str] = {"invoke": "invocation", "load_model": "model"}
+_HOMES: dict[str, str] = {"KNN": "knn", "invoke": "invocation", "load_model": "model"}
 
 
 def __getattr__(name: str) -> object:
