@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from factorec import FMClassifier, Recommender
-from factorec.errors import DataError
+from factorec import FMClassifier, FMParameters, Recommender
+from factorec.errors import DataError, FormatError
+from factorec.formats.fm_artifact import write_fm_artifact
 from factorec.sagemaker.invocation import RequestError, invoke
 from factorec.sagemaker.model import FMModel, load_model
 
@@ -201,3 +202,22 @@ def test_a_saved_recommender_answers_for_its_own_columns(tmp_path):
     body = json.dumps({"instances": [dense(row) for row in rows]}).encode()
     scores = [p["score"] for p in json.loads(invoke(model, body).body)["predictions"]]
     np.testing.assert_array_equal(scores, expit(rec.estimator_.decision_function(rows)).astype(np.float32))
+
+
+@pytest.mark.parametrize("predictor_type", ["binary_classifier", "regressor"])
+def test_an_artifact_answers_as_its_parameters_do(tmp_path, parameters, predictor_type):
+    path, p = tmp_path / "model.tar.gz", parameters
+    write_fm_artifact(path, p.bias, p.linear, p.factors, predictor_type=predictor_type, hyperparameters={})
+    body = json.dumps({"instances": [sparse(row) for row in X]}).encode()
+    p = FMParameters(float(np.float32(p.bias)), p.linear, p.factors)  # an artifact holds float32 only
+    assert invoke(load_model(path), body) == invoke(FMModel(p, predictor_type), body)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    for name, content in {"text": b"no model", "gzip": b"\x1f\x8b" + b"x" * 50, "zip": b"PK" + b"x" * 50}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FormatError, match=name):
+            load_model(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((FormatError, OSError)):
+        load_model(tmp_path / "folder")

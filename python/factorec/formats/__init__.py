@@ -1,5 +1,5 @@
-"""Files that hold models, and files that hold rows."""
+"""Files that hold models."""
 
-from . import model_file, recordio
+from . import model_file
 
-__all__ = ["model_file", "recordio"]
+__all__ = ["model_file"]

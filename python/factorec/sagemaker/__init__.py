@@ -7,11 +7,17 @@ hyperparameters, formats, the order of neighbours. Nothing below knows of it.
 from __future__ import annotations
 
 import importlib as _importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["KNN", "invoke", "load_model"]
+if TYPE_CHECKING:
+    from .batch_transform import transform
+    from .invocation import invoke
+    from .model import load_model
+
+__all__ = ["invoke", "load_model", "transform"]
 
 # Name -> module that has it; imported on first use, so that one part does not wait for what another needs.
-_HOMES: dict[str, str] = {"KNN": "knn", "invoke": "invocation", "load_model": "model"}
+_HOMES: dict[str, str] = {"invoke": "invocation", "load_model": "model", "transform": "batch_transform"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import expit
 
 from .._threads import resolve_n_jobs
-from ..errors import DataError
+from ..errors import DataError, FormatError
 from ..fm import FMParameters
 from .messages import JSON, JSON_LINES, Predictions
 
-__all__ = ["FMModel", "Model", "PredictorType", "load_model"]
-
-PredictorType = Literal["binary_classifier", "regressor"]
+__all__ = ["FMModel", "Model", "load_model"]
 
 # Below this many entries more threads cost more than they gain.
 _ENTRIES_PER_THREAD = 100_000
@@ -79,7 +77,7 @@ class FMModel:
     kind = "fm"
     content_types = (JSON, JSON_LINES)
 
-    def __init__(self, parameters: FMParameters, predictor_type: PredictorType, *, n_jobs: int | None = None) -> None:
+    def __init__(self, parameters: FMParameters, predictor_type: str, *, n_jobs: int | None = None) -> None:
         if predictor_type not in ("binary_classifier", "regressor"):
             raise DataError(f"predictor_type must be binary_classifier or regressor, got {predictor_type!r}")
         self.parameters = parameters
@@ -121,8 +119,8 @@ def load_model(path: str | PathLike[str], *, n_jobs: int | None = None) -> Model
     Parameters
     ----------
     path : path
-        A model file of `factorec.Recommender`: its factorization machine answers for rows of its own feature
-        columns.
+        ``model.tar.gz`` of a factorization machine, the zip inside it or a folder with their files; or a model file
+        of `factorec.Recommender`, whose factorization machine answers for rows of its own feature columns.
     n_jobs : int, optional
         Threads for large requests; None: all that the process may use.
 
@@ -133,14 +131,36 @@ def load_model(path: str | PathLike[str], *, n_jobs: int | None = None) -> Model
     Raises
     ------
     FormatError
-        If it is none of these.
+        If it is none of these, is damaged, or does not say whether it classifies or regresses.
     OSError
         If it cannot be read.
     """
-    return _load_recommender(Path(path), n_jobs)
+    if _is_artifact(Path(path)):
+        return _load_artifact(path, n_jobs)
+    return _load_recommender(path, n_jobs)
 
 
-def _load_recommender(path: Path, n_jobs: int | None) -> Model:
+def _is_artifact(path: Path) -> bool:
+    if path.is_dir():
+        return True
+    with open(path, "rb") as file:
+        return file.read(4)[:2] in (b"\x1f\x8b", b"PK")  # gzip, zip
+
+
+def _load_artifact(path: str | PathLike[str], n_jobs: int | None) -> Model:
+    from ..formats.fm_artifact import read_fm_artifact
+
+    artifact = read_fm_artifact(path)
+    kind = artifact.predictor_type
+    if kind is None:
+        raise FormatError(
+            f"{fspath(path)}: neither meta.json nor the graph says whether it is a binary_classifier or a regressor; "
+            'put {"training_parameters": {"predictor_type": "..."}} into meta.json'
+        )
+    return FMModel(FMParameters(artifact.bias, artifact.linear, artifact.factors), kind, n_jobs=n_jobs)
+
+
+def _load_recommender(path: str | PathLike[str], n_jobs: int | None) -> Model:
     from sklearn.base import is_classifier
 
     from ..recommender import load
