@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         pipeline,
         sagemaker,
         search,
+        service,
         sinks,
         tuning,
     )
@@ -101,6 +102,7 @@ __all__ = [
     "pipeline",
     "sagemaker",
     "search",
+    "service",
     "sinks",
     "tuning",
 ]
@@ -118,6 +120,7 @@ _MODULES = {
     "pipeline",
     "sagemaker",
     "search",
+    "service",
     "sinks",
     "tuning",
 }

@@ -15,7 +15,7 @@ from .. import __version__
 from ._exit import exit_code, one_line
 from ._hints import in_flags
 
-__all__ = ["app", "command", "run"]
+__all__ = ["app", "command", "run", "sagemaker"]
 
 _CODES = """Exit codes: 0 done · 1 unexpected error or missing extra · 2 wrong usage · 3 input that cannot be used,
 unknown ids · 4 a file that cannot be read or written · 5 a dataset that could not be had · 6 training diverged ·
@@ -31,19 +31,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+sagemaker = typer.Typer(
+    help="The commands that a container of the managed service has.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(sagemaker, name="sagemaker")
 
 _debug = False
 
 
 def run() -> None:
     """Run the command line."""
-    from . import _learning, _using  # noqa: F401  (they register their commands)
+    from . import _learning, _serving, _using  # noqa: F401  (they register their commands)
 
     app(prog_name="factorec")
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Register a command; every error in it becomes one line and an exit code."""
+def command(function: Callable[..., None], *, of: typer.Typer = app, name: str | None = None) -> Callable[..., None]:
+    """Register a command, of the program or of a group; every error in it becomes one line and an exit code."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -59,7 +65,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
                 print(f"factorec: {one_line(error)}", file=sys.stderr)
             raise typer.Exit(int(exit_code(error))) from None
 
-    return app.command()(guarded)
+    return of.command(name)(guarded)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
