@@ -6,6 +6,7 @@
 namespace factorec::bindings {
 
 void bind_metrics(pybind11::module_& module);
+void bind_recordio(pybind11::module_& module);
 void bind_scoring(pybind11::module_& module);
 void bind_search(pybind11::module_& module);
 void bind_system(pybind11::module_& module);

@@ -8,4 +8,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_training(module);
   bind_search(module);
   bind_metrics(module);
+  bind_recordio(module);
 }

@@ -69,6 +69,20 @@ def search_codes(
     counts: npt.NDArray[np.int64],
     n_threads: int,
 ) -> None: ...
+def recordio_encode(
+    n_rows: int,
+    features: npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], int] | None,
+    labels: list[tuple[str, npt.NDArray[Any]]],
+    begin: int,
+    end: int,
+    n_threads: int,
+) -> bytes: ...
+def recordio_starts(
+    data: bytes, begin: int, max_records: int, is_last: bool, offset: int, record: int
+) -> npt.NDArray[np.int64]: ...
+def recordio_decode(
+    data: bytes, begin: int, end: int, n_features: int, offset: int, record: int, n_threads: int
+) -> tuple[int, list[tuple[bool, str, Any]]]: ...
 def scores(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
     n_rows: int,

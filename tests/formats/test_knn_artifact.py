@@ -74,6 +74,23 @@ def test_a_zero_vector_stays_where_lengths_are_1(tmp_path):
     np.testing.assert_allclose(read_knn_artifact(tmp_path).vectors, [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
+def test_writing_what_was_read_changes_nothing(tmp_path):
+    """Dividing by a length of nearly 1 again would change last bits."""
+    for name, vectors in (("a", X), ("b", None)):
+        vectors = read_knn_artifact(tmp_path / "a").vectors if vectors is None else vectors
+        (tmp_path / name).mkdir()
+        write_knn_artifact(tmp_path / name, vectors, LABELS, k=3, predictor_type="classifier", metric="COSINE")
+    assert (tmp_path / "a" / "model_algo-1").read_bytes() == (tmp_path / "b" / "model_algo-1").read_bytes()
+
+
+def test_a_projection_of_our_own_is_recorded(tmp_path):
+    reduction = {"type": "sign", "seed": 5, "target_dim": 4, "input_dim": 9}
+    write_knn_artifact(
+        tmp_path, X, LABELS, k=3, predictor_type="classifier", metric="L2", dimension_reduction=reduction
+    )
+    assert read_knn_artifact(tmp_path).meta["dimension_reduction"] == reduction | {"drawn_by": "factorec"}
+
+
 def test_edited_after_training(folder):
     edit(folder, k="5", predictor_type="regressor")
     read = read_knn_artifact(folder)

@@ -1,5 +1,5 @@
-"""Files that hold models."""
+"""Files that hold models, and files that hold rows."""
 
-from . import model_file
+from . import model_file, recordio
 
-__all__ = ["model_file"]
+__all__ = ["model_file", "recordio"]

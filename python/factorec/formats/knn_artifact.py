@@ -24,6 +24,7 @@ from ._archive import INNER, parse_json, read_files, write_tar
 from .faiss_index import read_faiss_index, write_faiss_index
 
 __all__ = [
+    "DRAWN_BY",
     "KNNArtifact",
     "holds_knn",
     "is_knn_file",
@@ -36,6 +37,9 @@ _LABELS, _META = f"{INNER}.labels", f"{INNER}.json"
 _PREDICTOR_TYPES = ("classifier", "regressor")
 _LARGEST_LABEL = 1 << 24
 _METRICS = ("INNER_PRODUCT", "COSINE", "L2")
+# Stands in dimension_reduction of what this library wrote: the seed says which projection it was. The service's
+# does not: how it draws one is not known.
+DRAWN_BY = {"drawn_by": "factorec"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,8 @@ def read_knn_artifact(path: str | os.PathLike[str], *, max_size: int | None = No
     ------
     FormatError
         If the artifact is damaged or hostile, its parts contradict each other, a value is not finite, the index keeps
-        only codes of its vectors (``faiss.IVFPQ``), or the dimension was reduced: that projection is not in the
-        artifact, so queries could not be put through it.
+        only codes of its vectors (``faiss.IVFPQ``), or the service reduced the dimension: that projection is not in
+        the artifact, so queries could not be put through it.
     OSError
         If the path cannot be read.
 
@@ -124,7 +128,7 @@ def knn_artifact_of_files(files: Mapping[str, bytes], name: str) -> KNNArtifact:
         raise FormatError(f"{name}: {_META} has the predictor_type {str(predictor_type)!r:.80}, expected {known}")
     reduction = meta.get("dimension_reduction")
     kind = reduction.get("type") if isinstance(reduction, dict) else reduction
-    if kind:
+    if kind and not (isinstance(reduction, dict) and DRAWN_BY.items() <= reduction.items()):
         raise FormatError(
             f"{name}: trained with dimension_reduction_type {str(kind)!r:.80}, whose projection is not in the "
             "artifact; train without it"
@@ -152,6 +156,7 @@ def write_knn_artifact(
     k: int,
     predictor_type: str,
     metric: str,
+    dimension_reduction: Mapping[str, Any] | None = None,
 ) -> None:
     """Write labelled vectors as the managed service stores them, atomically; the same model gives the same bytes.
 
@@ -163,12 +168,15 @@ def write_knn_artifact(
         ``model.tar.gz``; or a folder that is there, which gets the three files, as a training container leaves them in
         ``/opt/ml/model``.
     vectors : ndarray of float32, shape (n, d)
-        For ``"COSINE"`` they are stored with length 1 (a zero vector as it is).
+        For ``"COSINE"`` they are stored with length 1 (a zero vector, and one whose length is 1 already, as it is).
     labels : array-like of shape (n,)
         Stored as float32.
     k : int
     predictor_type : {"classifier", "regressor"}
     metric : {"INNER_PRODUCT", "COSINE", "L2"}
+    dimension_reduction : mapping, optional
+        With ``type``, ``seed``, ``target_dim`` and ``input_dim``, if the vectors have been projected by
+        `factorec.sagemaker.KNN`.
 
     Raises
     ------
@@ -191,14 +199,15 @@ def write_knn_artifact(
         raise DataError("vectors holds values that are not finite")
     if metric == "COSINE":
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-        vectors = (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+        there = (lengths == 0) | (np.abs(lengths - 1) < 2.0**-20)  # so that writing what was read changes nothing
+        vectors = (vectors / np.where(there, 1, lengths)).astype(np.float32)
     index = io.BytesIO()
     write_faiss_index(index, vectors, "L2" if metric == "L2" else "INNER_PRODUCT")
     # What the service writes there without a reduction is not documented: null is a guess.
     meta = {
         "k": int(k),
         "predictor_type": predictor_type,
-        "dimension_reduction": None,
+        "dimension_reduction": None if dimension_reduction is None else dict(dimension_reduction) | DRAWN_BY,
         "normalize": metric == "COSINE",
         "version": "1.0",
     }

@@ -1,4 +1,4 @@
-"""The hyperparameters of the managed service's factorization machines."""
+"""The hyperparameters of the managed service's factorization machines and k-nearest neighbours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from ._configuration import Configuration, boolean, choice, integer, number
 
-__all__ = ["FMHyperparameters"]
+__all__ = ["FMHyperparameters", "KNNHyperparameters"]
 
 BLOCKS = ("bias", "linear", "factors")
 
@@ -147,3 +147,80 @@ class FMHyperparameters(Configuration):
         """How a block ("bias", "linear", "factors") starts: the method and its sigma, scale or value."""
         method: str = getattr(self, f"{block}_init_method")
         return method, float(getattr(self, f"{block}_{_OF_METHOD[method][0]}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KNNHyperparameters(Configuration):
+    """Hyperparameters of k-nearest neighbours, with the managed service's names and defaults.
+
+    Made by ``KNNHyperparameters.read({...})`` from strings.
+
+    Parameters
+    ----------
+    feature_dim : int or "auto", default="auto"
+        Columns of the rows; "auto": those of the rows given. (The service documents it as required, its log shows
+        "auto" as the default.)
+    k : int
+        Neighbours that a prediction is made of.
+    sample_size : int
+        Rows that are kept, drawn at random; more than there are keeps them all.
+    predictor_type : {"classifier", "regressor"}
+    index_type : {"faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ"}, default="faiss.Flat"
+        The two others are approximate in the service. Here all of them are answered exactly.
+    index_metric : {"L2", "INNER_PRODUCT", "COSINE"}, default="L2"
+        faiss.IVFPQ takes L2 only.
+    faiss_index_ivf_nlists : int or "auto", default="auto"
+        Read for the sake of jobs that set it: an exact answer needs no lists.
+    faiss_index_pq_m : {1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96}, optional
+        faiss.IVFPQ needs it. As in the service, ``dimension_reduction_target`` grows to a multiple of it; nothing
+        else depends on it here.
+    dimension_reduction_type : {"sign", "fjlt"}, optional
+        The random projection.
+    dimension_reduction_target : int, optional
+        Columns after the projection, less than ``feature_dim``; goes together with the type.
+    mini_batch_size : int, default=5000
+        Has no effect.
+
+    Examples
+    --------
+    >>> read = KNNHyperparameters.read({"k": "100", "sample_size": "1682", "predictor_type": "classifier"})
+    >>> read.index_metric, read.feature_dim
+    ('L2', 'auto')
+    """
+
+    algorithm: ClassVar[str] = "k-nearest neighbours"
+    hidden: ClassVar[Mapping[str, str]] = {"_faiss_index_nprobe": "5", "epochs": "1", "_kvstore": "dist_async"}
+    without_effect: ClassVar[frozenset[str]] = frozenset({"_faiss_index_nprobe", "_kvstore"})
+
+    k: int = integer()
+    sample_size: int = integer()
+    predictor_type: Literal["classifier", "regressor"] = choice("classifier", "regressor")
+    feature_dim: int | Literal["auto"] = integer(default="auto", auto=True)
+    index_type: str = choice("faiss.Flat", "faiss.IVFFlat", "faiss.IVFPQ", default="faiss.Flat")
+    index_metric: Literal["L2", "INNER_PRODUCT", "COSINE"] = choice("L2", "INNER_PRODUCT", "COSINE", default="L2")
+    faiss_index_ivf_nlists: int | Literal["auto"] = integer(default="auto", auto=True)
+    faiss_index_pq_m: int | None = choice(1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, default=None)
+    dimension_reduction_type: Literal["sign", "fjlt"] | None = choice("sign", "fjlt", default=None)
+    dimension_reduction_target: int | None = integer(default=None)
+    mini_batch_size: int = integer(default=5000)
+
+    def conflicts(self, given: frozenset[str]) -> list[str]:
+        """What does not go together; what has no effect is warned of."""
+        wrong = []
+        if self.index_type == "faiss.IVFPQ":
+            if self.index_metric != "L2":
+                wrong.append(f"index_type faiss.IVFPQ takes index_metric L2 only, got {self.index_metric!r}")
+            if self.faiss_index_pq_m is None:
+                wrong.append("index_type is 'faiss.IVFPQ': give faiss_index_pq_m")
+        for name, types in (("pq_m", ["faiss.IVFPQ"]), ("ivf_nlists", ["faiss.IVFPQ", "faiss.IVFFlat"])):
+            if f"faiss_index_{name}" in given and self.index_type not in types:
+                warnings.warn(
+                    f"faiss_index_{name} has no effect: index_type is {self.index_type!r}, not {' or '.join(types)}",
+                    stacklevel=3,
+                )
+        kind, target = self.dimension_reduction_type, self.dimension_reduction_target
+        if (kind is None) != (target is None):
+            wrong.append("dimension_reduction_type and dimension_reduction_target go together: give both or neither")
+        if target is not None and self.feature_dim != "auto" and target >= self.feature_dim:
+            wrong.append(f"dimension_reduction_target is {target}, it must be less than feature_dim {self.feature_dim}")
+        return wrong

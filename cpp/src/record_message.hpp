@@ -1,0 +1,119 @@
+// The message Record, walked without a copy: maps of tensors are told to a sink, everything else is skipped.
+#pragma once
+
+#include "protobuf.hpp"
+#include "factorec/control.hpp"
+
+namespace factorec {
+
+// What a Value holds, by the number of its field.
+enum class TensorType : std::uint8_t { kNone = 0, kFloat32 = 2, kFloat64 = 3, kInt32 = 7, kBytes = 9 };
+
+enum RecordField : std::uint32_t { kFeatures = 1, kLabel = 2, kUid = 3, kMetadata = 4, kConfiguration = 5 };
+
+// A field of a given number and wire type; where the type is another, protobuf takes the field for an unknown one.
+inline bool is(Tag tag, std::uint32_t field, Wire wire) { return tag.field == field && tag.wire == wire; }
+
+// Calls visit(field, entry) for each entry of the two maps of a Record, in order.
+template <class Visit>
+void for_each_entry(std::span<const std::uint8_t> record, Visit&& visit) {
+  for (MessageReader reader(record); !reader.done();) {
+    const Tag tag = reader.tag();
+    if (is(tag, kFeatures, Wire::kBytes) || is(tag, kLabel, Wire::kBytes))
+      visit(tag.field, reader.bytes());
+    else
+      reader.skip(tag);
+  }
+}
+
+// The key of a map's entry; of several the last counts.
+inline std::string_view entry_name(std::span<const std::uint8_t> entry) {
+  std::string_view name;
+  for (MessageReader reader(entry); !reader.done();) {
+    const Tag tag = reader.tag();
+    if (is(tag, 1, Wire::kBytes))
+      name = as_text(reader.bytes());
+    else
+      reader.skip(tag);
+  }
+  return name;
+}
+
+// Numbers in a row, looking at times whether to stop.
+template <class Each>
+void for_each_varint(std::span<const std::uint8_t> bytes, Control& control, Each&& each) {
+  std::uint32_t n_read = 0;
+  for (MessageReader reader(bytes); !reader.done();) {
+    each(reader.varint());
+    if (++n_read % (1u << 20) == 0) control.throw_if_stopped();
+  }
+}
+
+// Tells a sink the fields of a tensor: fixed(type, bytes) for values of fixed size, integer(value), key(key),
+// dimension(size). Repeated numbers may be packed or not.
+template <class Sink>
+void walk_tensor(std::span<const std::uint8_t> tensor, TensorType type, Control& control, Sink& sink) {
+  const Wire one = type == TensorType::kFloat32   ? Wire::kFixed32
+                   : type == TensorType::kFloat64 ? Wire::kFixed64
+                                                  : Wire::kVarint;
+  const std::size_t size = type == TensorType::kFloat32 ? 4 : 8;
+  for (MessageReader reader(tensor); !reader.done();) {
+    const std::uint8_t* start = reader.at();
+    const Tag tag = reader.tag();
+    const bool packed = tag.wire == Wire::kBytes;
+    if (tag.field == 1 && one == Wire::kVarint && packed) {
+      for_each_varint(reader.bytes(), control, [&](std::uint64_t v) { sink.integer(static_cast<std::int32_t>(v)); });
+    } else if (tag.field == 1 && one == Wire::kVarint && tag.wire == one) {
+      sink.integer(static_cast<std::int32_t>(reader.varint()));
+    } else if (tag.field == 1 && packed) {
+      const auto bytes = reader.bytes();
+      if (bytes.size() % size) malformed(start, "packed values are cut off");
+      sink.fixed(type, bytes);
+    } else if (tag.field == 1 && tag.wire == one) {
+      sink.fixed(type, reader.take(size));
+    } else if (tag.field == 2 && packed) {
+      for_each_varint(reader.bytes(), control, [&](std::uint64_t key) { sink.key(key); });
+    } else if (is(tag, 2, Wire::kVarint)) {
+      sink.key(reader.varint());
+    } else if (tag.field == 3 && packed) {
+      for_each_varint(reader.bytes(), control, [&](std::uint64_t n) { sink.dimension(n); });
+    } else if (is(tag, 3, Wire::kVarint)) {
+      sink.dimension(reader.varint());
+    } else {
+      reader.skip(tag);
+    }
+  }
+}
+
+// Tells a sink what a map's entry holds: start(type) where a tensor begins and the one before was of another type,
+// which is void then; what walk_tensor tells; bytes(message) for a message Bytes. A field that comes twice is merged
+// with the first, as protobuf has it.
+template <class Sink>
+void walk_entry(std::span<const std::uint8_t> entry, Control& control, Sink& sink) {
+  TensorType current = TensorType::kNone;
+  for (MessageReader reader(entry); !reader.done();) {
+    const Tag tag = reader.tag();
+    if (!is(tag, 2, Wire::kBytes)) {
+      reader.skip(tag);
+      continue;
+    }
+    for (MessageReader value(reader.bytes()); !value.done();) {
+      const Tag field = value.tag();
+      const bool known = field.field == 2 || field.field == 3 || field.field == 7 || field.field == 9;
+      if (!known || field.wire != Wire::kBytes) {
+        value.skip(field);
+        continue;
+      }
+      const auto type = static_cast<TensorType>(field.field);
+      if (type != current) sink.start(type);
+      current = type;
+      const auto content = value.bytes();
+      if (type == TensorType::kBytes)
+        sink.bytes(content);
+      else
+        walk_tensor(content, type, control, sink);
+    }
+  }
+}
+
+}  // namespace factorec
