@@ -103,7 +103,7 @@ def unzip(data: bytes, wanted: Wanted, limit: int, name: str) -> dict[str, bytes
             where = f"{name}, offset {entry.header_offset}: {entry.filename!r:.200}"
             _check_zip_entry(entry, where)
             short = entry.filename.rpartition("/")[2]
-            if entry.is_dir() or not wanted(short):
+            if not wanted(short):  # a folder has no short name
                 continue
             if short in files:
                 raise FormatError(f"{where} occurs twice")

@@ -284,7 +284,7 @@ def _csr(
 ) -> sp.csr_array[Any]:
     if len(shape) != 2 or values.ndim != 1 or len(indptr) != shape[0] + 1 or len(indices) != len(values):
         raise cursor.error(
-            f"{len(values)} values, {len(indices)} columns and {len(indptr)} row bounds for shape {shape}", at
+            f"values of shape {values.shape}, {len(indices)} columns and {len(indptr)} row bounds for shape {shape}", at
         )
     if indptr[0] != 0 or indptr[-1] != len(indices) or (indptr[1:] < indptr[:-1]).any():
         raise cursor.error(f"row bounds must rise from 0 to {len(indices)}", at)
