@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from factorec.errors import DataError, FormatError
-from factorec.sagemaker import invoke, transform
+from factorec.formats.recordio import RecordIOWriter, write_recordio
+from factorec.sagemaker import KNN, invoke, transform
 from factorec.sagemaker.batch_transform import TransformError
 from factorec.sagemaker.batch_transform.records import read_requests
 from factorec.sagemaker.model import FMModel
@@ -256,3 +258,59 @@ def test_a_file_larger_than_memory_passes_through(tmp_path):
     assert int(done.stdout) >= 255
     n_lines = 256 * (2**20 // len(line))
     assert (tmp_path / "out" / "large.out").read_bytes().count(b"\n") == n_lines
+
+
+@pytest.mark.parametrize("batch_strategy", ["MultiRecord", "SingleRecord"])
+def test_recordio_is_split_between_records(regressor, tmp_path, batch_strategy):
+    X = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float32)
+    with RecordIOWriter(tmp_path / "x.pbr") as writer:
+        writer.write(X[:5])
+        writer.write(sparse.csr_array(X[5:]))
+    transform(
+        regressor,
+        tmp_path / "x.pbr",
+        tmp_path,
+        content_type="application/x-recordio-protobuf",
+        accept=JSON_LINES,
+        split_type="RecordIO",
+        batch_strategy=batch_strategy,
+    )
+    expected = [{"score": score} for score in regressor.predict(X)["score"].tolist()]
+    assert [json.loads(line) for line in (tmp_path / "x.pbr.out").read_text().splitlines()] == expected
+    body = (tmp_path / "x.pbr").read_bytes()
+    (tmp_path / "x.pbr").write_bytes(body[:-8])
+    with pytest.raises(TransformError, match=r"x\.pbr: "):
+        transform(regressor, tmp_path / "x.pbr", tmp_path / "out", content_type=JSON, split_type="RecordIO")
+
+
+def test_recordio_requests_are_filled_up_to_the_limit(tmp_path):
+    write_recordio(tmp_path / "x", np.ones((5, 3), np.float32))  # 36 bytes each
+    for limit, sizes in {36: [1] * 5, 107: [2, 2, 1], 108: [3, 2], 1000: [5]}.items():
+        with (tmp_path / "x").open("rb") as file:
+            requests = list(read_requests(file, "RecordIO", "MultiRecord", limit))
+        assert [len(request.records) for request in requests] == sizes
+        assert b"".join(b"".join(request.records) for request in requests) == (tmp_path / "x").read_bytes()
+    with (tmp_path / "x").open("rb") as file, pytest.raises(DataError, match="record 1 is larger"):
+        list(read_requests(file, "RecordIO", "MultiRecord", 35))
+
+
+def test_the_notebooks_way_from_users_to_neighbours(tmp_path):
+    """Dense user vectors in, a line of neighbours for each user out; unsplit above 6 MB it says what to do."""
+    rng = np.random.default_rng(0)
+    items, users = rng.normal(size=(50, 65)).astype(np.float32), rng.normal(size=(30_000, 65)).astype(np.float32)
+    given = {"k": "20", "sample_size": "50", "predictor_type": "classifier", "index_metric": "INNER_PRODUCT"}
+    knn = KNN(given).fit(items, np.arange(1, 51))
+    write_recordio(tmp_path / "users.pbr", users)
+    options = {
+        "content_type": "application/x-recordio-protobuf",
+        "accept": "application/jsonlines; verbose=true",
+    }
+    with pytest.raises(TransformError, match='split_type="RecordIO"'):
+        transform(knn, tmp_path / "users.pbr", tmp_path / "out", **options)
+    transform(knn, tmp_path / "users.pbr", tmp_path / "out", split_type="RecordIO", **options)
+    lines = (tmp_path / "out" / "users.pbr.out").read_text().splitlines()
+    assert len(lines) == len(users)
+    labels, scores = knn.neighbors(users[-1:])
+    last = json.loads(lines[-1])
+    assert last["labels"] == labels[0, ::-1].tolist()
+    assert last["distances"] == scores[0, ::-1].tolist()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy.special import expit
 
 from factorec import FMClassifier, FMParameters, Recommender
 from factorec.errors import DataError, FormatError
 from factorec.formats.fm_artifact import write_fm_artifact
+from factorec.formats.recordio import read_recordio, write_recordio
+from factorec.sagemaker import KNN
 from factorec.sagemaker.invocation import RequestError, invoke
 from factorec.sagemaker.model import FMModel, load_model
 
-JSON, JSON_LINES = "application/json", "application/jsonlines"
+JSON, JSON_LINES, RECORDIO = "application/json", "application/jsonlines", "application/x-recordio-protobuf"
 X = np.float32([[0, 1, 0, 0, 2.5, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, -1e-3], [0, 0, 0, 0, 0, 0, 1]])
 
 
@@ -221,3 +225,108 @@ def test_what_is_no_model_is_refused(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises((FormatError, OSError)):
         load_model(tmp_path / "folder")
+
+
+def recordio(rows, labels=None) -> bytes:
+    file = io.BytesIO()
+    write_recordio(file, rows, labels)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_recordio_requests_and_responses(classifier, dtype, form):
+    body = recordio(form(X.astype(dtype)), np.arange(len(X), dtype=np.float32))
+    expected = classifier.predict(X)
+    as_json = json.loads(invoke(classifier, body, content_type=RECORDIO, accept=JSON).body)["predictions"]
+    assert [row["score"] for row in as_json] == expected["score"].tolist()
+    answer = invoke(classifier, body, content_type=RECORDIO)
+    assert answer.content_type == RECORDIO
+    labels = read_recordio(answer.body).labels
+    assert list(labels) == ["score", "predicted_label"]
+    for name, values in labels.items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
+def test_recordio_response_vector(parameters):
+    """The bytes of the contract's test vector, from a model whose sigmoid is 0.4."""
+    model = FMModel(
+        FMParameters(float(np.log(0.4 / 0.6)), 0 * parameters.linear, 0 * parameters.factors), "binary_classifier"
+    )
+    body = invoke(model, b'{"instances": [{"features": [0,0,0,0,0,0,0]}]}', accept=RECORDIO).body
+    payload = bytes.fromhex(
+        "1211 0a05 73636f7265 1208 1206 0a04 cdcccc3e121b 0a0f 7072656469637465645f6c6162656c 1208 1206 0a04 00000000"
+    )
+    assert body == bytes.fromhex("0a23d7ce") + len(payload).to_bytes(4, "little") + payload
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (recordio(X)[:-3], "byte"),
+        (recordio(X[:, :-1]), "record 0"),
+        (b"nonsense", "byte 0"),
+        (recordio(np.array([[1e39, 0, 0, 0, 0, 0, 0]])), "record 0 .* no finite float32"),
+        (recordio(sp.csr_array([[0, 0, 0], [1.0, np.nan, 0]], shape=(2, 7))), "record 1 .* no finite float32"),
+    ],
+)
+def test_bad_recordio(classifier, body, message):
+    with pytest.raises(RequestError, match=f"unable to evaluate payload provided: .*{message}") as error:
+        invoke(classifier, body, content_type=RECORDIO)
+    assert error.value.status == 400
+
+
+@pytest.fixture
+def knn() -> KNN:
+    items = np.float32([[1, 0], [0, 1], [2, 2], [-1, 0]])
+    given = {"k": "3", "sample_size": "4", "predictor_type": "regressor", "index_metric": "INNER_PRODUCT"}
+    return KNN(given).fit(items, [101, 102, 103, 104])
+
+
+def test_knn_neighbours_in_every_type_of_response(knn):
+    csv = b"1,0\r\n\n0,-1\n"
+    line = b'{"predicted_label":102.0,"labels":[102.0,101.0,103.0],"distances":[0.0,1.0,2.0]}'
+    assert invoke(knn, csv, content_type="text/csv").body.startswith(b'{"predictions":[{"predicted_label":102.0},')
+    verbose = invoke(knn, csv, content_type="text/csv; label_size=0", accept=f"{JSON_LINES}; verbose=true").body
+    assert verbose.splitlines()[0] == line
+    as_json = invoke(knn, csv, content_type="text/csv", accept=f"{JSON};verbose=True").body
+    assert json.loads(as_json)["predictions"] == [json.loads(row) for row in verbose.splitlines()]
+    labels = read_recordio(invoke(knn, csv, content_type="text/csv", accept=f"{RECORDIO}; verbose=true").body).labels
+    for name, values in labels.items():
+        assert values.tolist() == [json.loads(row)[name] for row in verbose.splitlines()]
+
+
+def test_knn_takes_every_type_of_request(knn, tmp_path):
+    rows = np.float32([[1, 0], [0.5, -1]])
+    bodies = {
+        "text/csv; label_size=1": b"\xef\xbb\xbfuser 1,1,0\nuser 2,0.5,-1",
+        "text/csv": b" 1 , 0\n5e-1,-1\n",
+        JSON: json.dumps({"instances": [dense(rows[0]), sparse(rows[1])]}).encode(),
+        JSON_LINES: json.dumps(dense(rows[0])).encode() + b"\n" + json.dumps(wrapped(rows[1])).encode(),
+        RECORDIO: recordio(rows),
+    }
+    knn.save_artifact(tmp_path / "model.tar.gz")
+    for model in (knn, load_model(tmp_path / "model.tar.gz")):
+        answers = {invoke(model, body, content_type=name, accept=JSON).body for name, body in bodies.items()}
+        assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"1,2\n\n1\n", "line 3 has 1 columns, the model has 2 features"),
+        (b"1,2\n1,x\n", "line 2, column 2: 'x' is no finite"),
+        (b"1,nan", "line 1, column 2: 'nan'"),
+        (b"1e39,0", "line 1, column 1"),
+        (b"1_0,0", "'1_0'"),
+        ("1,\u0661".encode(), "column 2"),
+        (b"a,b\n1,2", "line 1, column 1: 'a'"),
+        (b"\xff,1", "byte 0 is not UTF-8"),
+        (b"\n", "empty"),
+    ],
+)
+def test_bad_csv(knn, body, message):
+    with pytest.raises(RequestError, match=f"unable to evaluate payload provided: .*{message}"):
+        invoke(knn, body, content_type="text/csv")
+    with pytest.raises(RequestError, match="label_size=2"):
+        invoke(knn, b"1", content_type="text/csv; label_size=2")

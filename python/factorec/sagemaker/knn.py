@@ -19,7 +19,7 @@ from ._knn_rows import as_labels, as_rows, sample_positions
 from ._projection import RandomProjection, as_dense
 from ._votes import mean_label, most_frequent_label
 from .hyperparameters import KNNHyperparameters
-from .messages import JSON, JSON_LINES, Predictions
+from .messages import CSV, JSON, JSON_LINES, RECORDIO, Predictions
 
 __all__ = ["KNN"]
 
@@ -89,7 +89,7 @@ class KNN:
     """
 
     kind = "knn"
-    content_types = (JSON, JSON_LINES)
+    content_types = (CSV, JSON, JSON_LINES, RECORDIO)
 
     def __init__(
         self, hyperparameters: Mapping[str, Any], *, random_state: Any = None, n_jobs: int | None = None

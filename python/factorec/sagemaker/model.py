@@ -12,7 +12,7 @@ from scipy.special import expit
 from .._threads import resolve_n_jobs
 from ..errors import DataError, FormatError
 from ..fm import FMParameters
-from .messages import JSON, JSON_LINES, Predictions
+from .messages import JSON, JSON_LINES, RECORDIO, Predictions
 
 __all__ = ["FMModel", "Model", "load_model"]
 
@@ -75,7 +75,7 @@ class FMModel:
     """
 
     kind = "fm"
-    content_types = (JSON, JSON_LINES)
+    content_types = (JSON, JSON_LINES, RECORDIO)
 
     def __init__(self, parameters: FMParameters, predictor_type: str, *, n_jobs: int | None = None) -> None:
         if predictor_type not in ("binary_classifier", "regressor"):
@@ -119,8 +119,8 @@ def load_model(path: str | PathLike[str], *, n_jobs: int | None = None) -> Model
     Parameters
     ----------
     path : path
-        ``model.tar.gz`` of a factorization machine, the zip inside it or a folder with their files; or a model file
-        of `factorec.Recommender`, whose factorization machine answers for rows of its own feature columns.
+        ``model.tar.gz`` of a factorization machine or of k-NN, or a folder with what is inside; or a model file of
+        `factorec.Recommender`, whose factorization machine answers for rows of its own feature columns.
     n_jobs : int, optional
         Threads for large requests; None: all that the process may use.
 
@@ -148,9 +148,14 @@ def _is_artifact(path: Path) -> bool:
 
 
 def _load_artifact(path: str | PathLike[str], n_jobs: int | None) -> Model:
-    from ..formats.fm_artifact import read_fm_artifact
+    from ..formats.artifact import read_artifact
+    from ..formats.knn_artifact import KNNArtifact
 
-    artifact = read_fm_artifact(path)
+    artifact = read_artifact(path)
+    if isinstance(artifact, KNNArtifact):
+        from .knn import KNN
+
+        return KNN.from_artifact(artifact, n_jobs=n_jobs)
     kind = artifact.predictor_type
     if kind is None:
         raise FormatError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 from ...errors import DataError
+from ...formats.recordio import split_records
 
 __all__ = ["BatchStrategy", "Request", "SplitType", "read_requests", "split_lines"]
 
@@ -66,8 +67,12 @@ def read_requests(
         yield Request([body], [1])
         return
     assert max_bytes is not None
-    records = split_lines(file, max_bytes) if split_type == "Line" else _split_recordio(file, max_bytes)
-    if batch_strategy == "SingleRecord":
+    single = batch_strategy == "SingleRecord"
+    if split_type == "Line":
+        records = split_lines(file, max_bytes)
+    else:  # padding is left out of single records, as documented
+        records = _split_recordio(file, max_bytes, strip_padding=single)
+    if single:
         yield from (Request([record], [number]) for number, record in records)
         return
     yield from _pack(records, max_bytes)
@@ -95,8 +100,11 @@ def _pack(records: Iterable[tuple[int, bytes]], max_bytes: int) -> Iterator[Requ
         yield request
 
 
-def _split_recordio(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-    raise NotImplementedError
+def _split_recordio(file: BinaryIO, max_bytes: int, *, strip_padding: bool) -> Iterator[tuple[int, bytes]]:
+    for number, record in enumerate(split_records(file, strip_padding=strip_padding), start=1):
+        if len(record) > max_bytes:
+            raise _too_large(number, max_bytes)
+        yield number, record
 
 
 def _too_large(number: int, max_bytes: int) -> DataError:

@@ -14,7 +14,7 @@ JSON_LINES = "application/jsonlines"
 RECORDIO = "application/x-recordio-protobuf"
 CSV = "text/csv"
 
-RESPONSE_TYPES = (JSON, JSON_LINES)
+RESPONSE_TYPES = (JSON, JSON_LINES, RECORDIO)
 # A guess (contract 3.2: unverified): a request that does not say what it is is taken as JSON.
 DEFAULT_CONTENT_TYPE = JSON
 # A guess (unverified but for JSON): a response that nobody asked to be of some type is of the request's. There is

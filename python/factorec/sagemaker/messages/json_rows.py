@@ -81,8 +81,6 @@ def read_json_lines(body: bytes, n_features: int) -> Any:
 
 
 def _text(body: bytes) -> str:
-    if not body.strip():
-        raise PayloadError("the body is empty")
     try:
         return body.decode("utf-8-sig")  # a byte order mark at the start is no part of the text
     except UnicodeDecodeError as error:

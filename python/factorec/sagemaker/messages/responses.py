@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .content_types import JSON_LINES
+from .content_types import JSON_LINES, RECORDIO
 from .errors import PayloadError
 
 __all__ = ["Predictions", "encode_predictions"]
@@ -31,7 +31,7 @@ def encode_predictions(predictions: Predictions, content_type: str) -> bytes:
     predictions : mapping of str to ndarray, shape (n,) or (n, m)
         Column to values, in the order of the output.
     content_type : str
-        JSON or JSON lines.
+        JSON, JSON lines or recordio-protobuf.
 
     Returns
     -------
@@ -56,6 +56,10 @@ def encode_predictions(predictions: Predictions, content_type: str) -> bytes:
         if not finite.all():
             row = int(np.argwhere(~finite)[0, 0])
             raise PayloadError(f"the {name} of row {row} (counted from 0) overflows: its feature values are too large")
+    if content_type == RECORDIO:
+        from ...formats.recordio import encode_labels
+
+        return encode_labels(columns)
     rows = _rows_as_text(columns)
     if content_type == JSON_LINES:
         return "".join(f"{row}\n" for row in rows).encode()
