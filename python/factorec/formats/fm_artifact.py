@@ -108,14 +108,14 @@ def is_fm_file(name: str) -> bool:
     return name in (INNER, _SYMBOL, _PARAMS, _META) or any(rule.fullmatch(name) for rule in _RENAMED.values())
 
 
-def fm_artifact_of_files(files: Mapping[str, bytes], name: str, limit: int) -> FMArtifact:
-    """Read a model from the files of an artifact; see `read_fm_artifact`."""
+def fm_artifact_of_files(files: dict[str, bytes], name: str, limit: int) -> FMArtifact:
+    """Read a model from the files of an artifact; see `read_fm_artifact`. Takes large files out of `files`."""
     params = _find(files, _PARAMS, name)
     if params is None and INNER in files:
         name = f"{name}: {INNER}"
         if files[INNER][:4] != b"PK\3\4":
             raise FormatError(f"{name}, offset 0: not a zip, as a factorization machine's artifact has there")
-        files = unzip(files[INNER], is_fm_file, limit, name)
+        files = unzip(files.pop(INNER), is_fm_file, limit, name)
         params = _find(files, _PARAMS, name)
     if params is None:
         raise FormatError(f"{name}: holds no {_PARAMS!r}, found {sorted(files)}: not a factorization machine")
@@ -130,7 +130,7 @@ def fm_artifact_of_files(files: Mapping[str, bytes], name: str, limit: int) -> F
             from_graph = predictor_type_of(graph)
         except FormatError as error:
             raise FormatError(f"{name}: {symbol}: {error}") from None
-    arrays = read_params(files[params], name=f"{name}: {params}")
+    arrays = read_params(files.pop(params), name=f"{name}: {params}")
     model = normalise(arrays, meta, f"{name}: {params}", limit)
     return FMArtifact(model.bias, model.linear, model.factors, model.predictor_type or from_graph, meta)
 
