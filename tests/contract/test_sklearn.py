@@ -20,6 +20,9 @@ def expected_failures(estimator):
     return EXPECTED | (EXPECTED_OF_REGRESSORS if isinstance(estimator, FMRegressor) else {})
 
 
-@parametrize_with_checks([FMClassifier(), FMRegressor()], expected_failed_checks=expected_failures, xfail_strict=True)
+MODELS = [FMClassifier(), FMRegressor(), FMClassifier(solver="adam"), FMRegressor(solver="adam")]
+
+
+@parametrize_with_checks(MODELS, expected_failed_checks=expected_failures, xfail_strict=True)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)

@@ -36,6 +36,8 @@ def bits(model):
         state.factors_accumulator.tobytes(),
         state.bias_accumulator,
         state.n_epochs,
+        *(array.tobytes() for array in (state.adam.arrays if state.adam else ())),
+        *(state.adam.as_tuple()[:3] if state.adam else ()),
     )
 
 
@@ -51,6 +53,8 @@ PATHS = {
     "sides": (make_sides, {}),
     "sgd": (make_sides, {"solver": "sgd", "learning_rate": 0.003}),
     "batches": (make_sides, {"batch_size": 7}),
+    "adam": (make_sides, {"solver": "adam", "learning_rate": 0.01}),
+    "adam in one batch": (make_sides, {"solver": "adam", "learning_rate": 0.01, "batch_size": 10**6}),
     "clip": (make_ids, {"clip_gradient": 0.1}),
     "in order": (make_sides, {"shuffle": False}),
 }
@@ -69,9 +73,10 @@ def test_same_bits_at_any_n_jobs_and_from_flat_rows(estimator, make, options):
 
 
 @pytest.mark.parametrize("make", [make_ids, make_sides])
-def test_same_bits_with_negatives_at_any_n_jobs(make):
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
+def test_same_bits_with_negatives_at_any_n_jobs(make, solver):
     data = make(n_rows=12_000, n_users=200, n_items=300, negatives=3)
-    one, *others = (FMClassifier(**settings(), n_jobs=n_jobs).fit(data) for n_jobs in (1, 2, 3, 5))
+    one, *others = (FMClassifier(**settings(solver=solver), n_jobs=n_jobs).fit(data) for n_jobs in (1, 2, 3, 5))
     for other in others:
         assert bits(other) == bits(one)
 
@@ -98,7 +103,9 @@ def test_seeds_decide(options):
 @pytest.mark.parametrize("batch_size", [1, 7])
 @pytest.mark.parametrize("form", ["blocks", "flat"])
 @pytest.mark.parametrize(
-    "options", [{}, {"class_weight": "balanced"}, {"early_stopping": True, "validation_fraction": 0.3}], ids=str
+    "options",
+    [{}, {"class_weight": "balanced"}, {"early_stopping": True, "validation_fraction": 0.3}, {"solver": "adam"}],
+    ids=str,
 )
 def test_weight_0_is_a_row_left_out_to_the_bit(make, batch_size, form, options):
     data = make()
@@ -181,7 +188,7 @@ def test_class_weight_does_not_touch_eval_set():
 
 
 @pytest.mark.parametrize("make", [make_ids, make_sides])
-@pytest.mark.parametrize("options", [{}, {"solver": "sgd"}, {"batch_size": 7}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"solver": "sgd"}, {"batch_size": 7}, {"solver": "adam"}], ids=str)
 def test_warm_start_goes_on_to_the_bit(make, options):
     data = make(negatives=2)
     whole = FMClassifier(**settings(n_epochs=10, **options)).fit(data)
@@ -365,15 +372,17 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("work", ["ids", "sides", "negatives", "rows", "batches"])
+@pytest.mark.parametrize("work", ["ids", "sides", "negatives", "rows", "batches", "adam", "adam in one batch"])
 def test_a_signal_ends_fit_and_changes_nothing(work):
     """Promise 7: fits that would take hours; a handler that raises is what Ctrl-C is."""
     rng = np.random.default_rng(0)
-    data = {"sides": make_sides, "batches": make_sides}.get(work, make_ids)(
+    data = (make_ids if work in ("ids", "negatives", "rows") else make_sides)(
         n_rows=5000, n_users=50, n_items=60, negatives=5 if work == "negatives" else 0
     )
     rows = (data, None) if work != "rows" else (rng.normal(size=(500, 300)).astype(np.float32), np.arange(500) % 2)
     options = {"batch_size": 50} if work == "batches" else {}
+    if work.startswith("adam"):
+        options = {"solver": "adam", "batch_size": 200 if work == "adam" else 5000}
     model = FMClassifier(**settings(learning_rate=1e-4, **options), n_jobs=2).fit(*rows)
     before = bits(model)
 

@@ -25,7 +25,7 @@ def bits(model):
     """Everything that training sets, as bytes."""
     p, state = model.parameters_, model.solver_state_
     arrays = (p.linear, p.factors, p.penalties.linear, p.penalties.factors)
-    arrays += (state.linear_accumulator, state.factors_accumulator)
+    arrays += (state.linear_accumulator, state.factors_accumulator, *(state.adam.arrays if state.adam else ()))
     return (p.bias, state.bias_accumulator, state.n_epochs, *(array.tobytes() for array in arrays))
 
 
@@ -39,6 +39,7 @@ OPTIONS = {
     "as it is": {},
     "sgd": {"solver": "sgd", "learning_rate": 0.003},
     "batches": {"batch_size": 50},
+    "adam": {"solver": "adam", "batch_size": 50},
     "in order": {"shuffle": False},
     "clip": {"clip_gradient": 0.05},
     "rates and L2 by field": {"learning_rate": {"field 3": 0.01}, "l2_factors": {"field 15": 0.2}},
@@ -68,13 +69,13 @@ def test_class_and_row_weights():
     assert bits(one) == bits(other)
 
 
-@pytest.mark.parametrize("batch_size", [1, 50])
-def test_partial_fit_and_warm_start(batch_size):
+@pytest.mark.parametrize("options", [{}, {"batch_size": 50}, {"solver": "adam", "batch_size": 50}], ids=str)
+def test_partial_fit_and_warm_start(options):
     data, more = make_wide(), make_wide(seed=1)
     indices = [block.index for block in more.blocks]
     blocks = [replace(block, index=index) for block, index in zip(data.blocks, indices, strict=True)]
     more = TrainingSet(more.target, blocks)
-    one, other = (FMClassifier(**settings(warm_start=True, batch_size=batch_size)) for _ in range(2))
+    one, other = (FMClassifier(**settings(warm_start=True, **options)) for _ in range(2))
     for call in ("fit", "partial_fit", "partial_fit", "fit"):
         for part in (data, more):
             X, y = flat(part)
@@ -84,10 +85,11 @@ def test_partial_fit_and_warm_start(batch_size):
     assert bits(one) == bits(other)
 
 
-def test_negatives_are_rows_like_any_other():
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
+def test_negatives_are_rows_like_any_other(solver):
     """The draws of an epoch written out as rows of their own, each after its positive."""
     data = make_wide(negatives=3)
-    options = settings(batch_size=20, shuffle=False, n_epochs=1, l2_linear=0.01, l2_factors=0.02)
+    options = settings(solver=solver, batch_size=20, shuffle=False, n_epochs=1, l2_linear=0.01, l2_factors=0.02)
     sampled = FMClassifier(**options).fit(data)
     positive = np.flatnonzero(data.target == 1)
     user, item = (block.index for block in data.blocks)

@@ -22,7 +22,11 @@ def fitted(estimator, data, **options):
 
 def state_of(model):
     p, s = model.parameters_, model.solver_state_
-    return [p.linear, p.factors, p.penalties.linear, p.penalties.factors, s.linear_accumulator, s.factors_accumulator]
+    moments = s.adam.arrays if s.adam else ()
+    return [
+        *(p.linear, p.factors, p.penalties.linear, p.penalties.factors),
+        *(s.linear_accumulator, s.factors_accumulator, *moments),
+    ]
 
 
 def widened(data, column_map, n_features):
@@ -64,14 +68,16 @@ def test_ids_start_at_random_and_other_fields_at_zero(estimator, way):
 
 @ESTIMATORS
 @pytest.mark.parametrize("make", [make_ids, make_sides])
-def test_growing_moves_all_state_and_keeps_the_scores(estimator, make):
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
+def test_growing_moves_all_state_and_keeps_the_scores(estimator, make, solver):
     data = make(binary=estimator is FMClassifier)
-    model = fitted(estimator, data)
+    model = fitted(estimator, data, solver=solver)
     before, scores, bias = state_of(model), model.decision_function(data), model.bias_
     column_map, n_features = map_of(data)
     assert model.grow(column_map, n_features) is model
     new = np.setdiff1d(np.arange(n_features), column_map)
-    for old, now, fill in zip(before, state_of(model), (0, 0, 0, 0, 1, 1), strict=True):
+    fills = (0, 0, 0, 0, 1, 1, *(4 * (0,) if solver == "adam" else ()))
+    for old, now, fill in zip(before, state_of(model), fills, strict=True):
         assert now.dtype == old.dtype
         np.testing.assert_array_equal(now[column_map], old)
         assert (now[new] == fill).all()
@@ -82,11 +88,16 @@ def test_growing_moves_all_state_and_keeps_the_scores(estimator, make):
 
 
 @ESTIMATORS
-def test_training_goes_on_after_growth_as_without(estimator):
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
+def test_training_goes_on_after_growth_as_without(estimator, solver):
     data = make_sides(binary=estimator is FMClassifier)
     column_map, n_features = map_of(data)
-    plain = fitted(estimator, data).partial_fit(data)
-    moved = fitted(estimator, data).grow(column_map, n_features).partial_fit(widened(data, column_map, n_features))
+    plain = fitted(estimator, data, solver=solver).partial_fit(data)
+    moved = (
+        fitted(estimator, data, solver=solver)
+        .grow(column_map, n_features)
+        .partial_fit(widened(data, column_map, n_features))
+    )
     for old, now in zip(state_of(plain), state_of(moved), strict=True):
         np.testing.assert_array_equal(now[column_map], old)
     assert moved.penalties_.per_row == plain.penalties_.per_row
@@ -102,7 +113,7 @@ def test_growth_keeps_penalties_by_factor():
 
 
 @ESTIMATORS
-@pytest.mark.parametrize("solver", ["adagrad", "sgd"])
+@pytest.mark.parametrize("solver", ["adagrad", "sgd", "adam"])
 def test_partial_fit_keeps_the_bits_of_what_no_row_touches(estimator, solver):
     """Also of a regressor, whose parameters are trained in other units than they are returned in: parameters that
     were solved for and not trained, as here, would not survive the way there and back."""

@@ -126,9 +126,16 @@ def test_negatives_are_never_seen(seed, n_users, n_items, n):
     assert not seen[users[rows, None], drawn[rows]].any()
 
 
-@given(seeds, st.integers(1, 300), st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 5, 64]))
-@settings(max_examples=30, deadline=None)
-def test_blocks_and_flat_rows_give_the_same_bits(seed, n_rows, n_users, n_items, batch_size):
+@given(
+    seeds,
+    st.integers(1, 300),
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.sampled_from([1, 5, 64]),
+    st.sampled_from(["adagrad", "adam"]),
+)
+@settings(max_examples=50, deadline=None)
+def test_blocks_and_flat_rows_give_the_same_bits(seed, n_rows, n_users, n_items, batch_size, solver):
     """Promise 3, for random sizes."""
     rng = np.random.default_rng(seed)
     data = TrainingSet.from_ids(
@@ -139,7 +146,7 @@ def test_blocks_and_flat_rows_give_the_same_bits(seed, n_rows, n_users, n_items,
         n_items=n_items,
         weight=rng.random(n_rows) + 0.1,
     )
-    options = {"n_factors": 5, "n_epochs": 2, "batch_size": batch_size, "random_state": 0}
+    options = {"n_factors": 5, "n_epochs": 2, "batch_size": batch_size, "solver": solver, "random_state": 0}
     one = FMRegressor(**options, n_jobs=1).fit(data)
     two = FMRegressor(**options, n_jobs=2).fit(data.to_csr(), data.target, data.weight, field_ranges=data.field_ranges)
     assert one.bias_ == two.bias_

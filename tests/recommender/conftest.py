@@ -65,6 +65,7 @@ MODELS = {
     "likes": lambda: fr.Recommender(classifier(), like_threshold=4),
     "ratings": lambda: fr.Recommender(regressor(), like_threshold=4),
     "negatives": lambda: fr.Recommender(classifier(), like_threshold=4, negatives=3),
+    "adam": lambda: fr.Recommender(classifier(solver="adam", batch_size=50), like_threshold=4),
 }
 
 

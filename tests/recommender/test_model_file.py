@@ -156,6 +156,32 @@ def test_promise_8_what_is_unexpected_is_refused(path, tmp_path, change, message
     assert str(tmp_path / "changed") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t, m: m.pop("adam"), "moments are not complete"),
+        (lambda t, m: t.pop("solver.adam.linear_square"), "not complete: linear_mean, factors_mean, factors_square"),
+        (lambda t, m: [t.pop(name) for name in list(t) if "adam" in name], "not complete: no arrays"),
+        (lambda t, m: t["solver.adam.factors_square"].__setitem__((0, 0), -1), "negative square"),
+        (lambda t, m: t["solver.adam.factors_mean"].__setitem__((0, 0), np.inf), "not finite"),
+        (lambda t, m: t.update({"solver.adam.factors_mean": t["factors"][:, :3]}), "has the shape"),
+        (lambda t, m: m["adam"].update(n_steps=-1), "Adam's state"),
+        (lambda t, m: m["adam"].update(n_steps=1.5), "Adam's state"),
+        (lambda t, m: m["adam"].update(bias_square=-1.0), "Adam's state"),
+        (lambda t, m: m["adam"].pop("bias_mean"), "expected numbers"),
+        (lambda t, m: m.update(adam=[1]), "unexpected metadata|expected numbers"),
+    ],
+)
+def test_promise_8_moments_are_checked(train, tmp_path, change, message):
+    MODELS["adam"]().fit(train).save(tmp_path / "m")
+    tensors, metadata = read(tmp_path / "m")
+    tensors = {name: values.copy() for name, values in tensors.items()}
+    change(tensors, metadata)
+    model_file.write(tmp_path / "changed", tensors, metadata)
+    with pytest.raises(FormatError, match=message):
+        fr.load(tmp_path / "changed")
+
+
 def test_promise_8_mutated_files_never_crash(path, tmp_path):
     whole = path.read_bytes()
     header = 8 + int.from_bytes(whole[:8], "little")

@@ -27,7 +27,8 @@ class AdamOptions:
     epsilon : float
         Added to the root of the second moment.
     rescale_gradient : float, optional
-        Multiplies the sum of the row gradients of a batch; None: 1 / its rows (full batches).
+        Multiplies the sum of the row gradients of a batch, times the rows' weights; None: 1 / the weight of a full
+        batch of rows of mean weight, or 1 / its rows where the last one is filled up.
     pad_last_batch : bool
         Fill the last batch up with rows without features of target 0, which count in the metrics of training.
     lazy : bool
@@ -42,11 +43,11 @@ class AdamOptions:
     lazy: bool = True
     report_every: int = 0
 
-    def rescale(self, batch_size: int, n_rows: int) -> float:
+    def rescale(self, batch_size: int, n_rows: int, mean_weight: float) -> float:
         """What the sum of the row gradients of a batch is multiplied by, in an epoch of `n_rows`."""
         if self.rescale_gradient is not None:
             return self.rescale_gradient
-        return 1.0 / (batch_size if self.pad_last_batch else min(batch_size, max(n_rows, 1)))
+        return 1 / batch_size if self.pad_last_batch else 1 / (min(batch_size, n_rows) * mean_weight)
 
 
 @dataclass

@@ -276,7 +276,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         low, high = self._target_range(problem.target, going_on)
         batch_size = self.batch_size or (DEFAULT_BATCH_SIZE if self.solver == "adam" else 1)
         adam = self._adam_options()
-        rescale = adam.rescale(batch_size, problem.rows_per_epoch())
+        rescale = adam.rescale(batch_size, *problem.rows_per_epoch())
         with show_progress(int(self.verbose), n_epochs) as show:
             options = FitOptions(
                 loss=self._loss,

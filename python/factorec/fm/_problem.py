@@ -40,11 +40,13 @@ class Problem:
             return None
         return int(data.negatives.n_per_positive), data.negatives.csr_tuple()
 
-    def rows_per_epoch(self) -> int:
-        """Rows that an epoch visits; of negatives as many as it draws at most."""
-        if self.negatives is None:
-            return self.rows.n_rows
-        return self.rows.n_rows + self.negatives[0] * int(np.count_nonzero(self.target == 1))
+    def rows_per_epoch(self) -> tuple[int, float]:
+        """Rows that an epoch visits, and their mean weight; every positive counts with all of its negatives."""
+        visits = np.ones(self.rows.n_rows)
+        if self.negatives is not None:
+            visits += self.negatives[0] * (self.target == 1)
+        mean_weight = 1.0 if self.weight is None else float(np.average(self.weight, weights=visits))
+        return int(visits.sum()), mean_weight
 
     def take(self, chosen: npt.NDArray[Any]) -> Problem:
         """The problem of some of the rows."""

@@ -13,13 +13,13 @@ from ..encoding import STATE_SCHEMA, Encoder, fields_from_json, fields_to_json
 from ..errors import DataError, FormatError
 from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
 from ..fm._checks import check_settings
-from ..fm._fitting import SolverState
 from ..formats import model_file
 from ..formats.arrays import csr_schema, ids_schema, pack_ids, unpack_csr, unpack_ids
 from ..formats.schema import TensorSpec
 from .fitting import check_columns
 from .interactions import History
 from .recommendations import BACKENDS
+from .solver_state import SOLVER_SCHEMA, pack_solver_state, unpack_solver_state
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["load", "save"]
 
 _ESTIMATORS: dict[str, type[BaseFM]] = {"FMClassifier": FMClassifier, "FMRegressor": FMRegressor}
-_SCALARS = ("bias_accumulator", "n_epochs", "seed", "target_mean", "target_scale")
 _LATER = {"duplicates", "uncatalogued"}  # parameters that the first files do not have; they had the defaults
 _FEATURES = ("n_features",)
 
@@ -37,8 +36,7 @@ _SCHEMA = {
     "factors": TensorSpec("float32", ("n_features", "n_factors")),
     "penalties.linear": TensorSpec("float64", _FEATURES),
     "penalties.factors": TensorSpec("float64", _FEATURES),
-    "solver.linear_accumulator": TensorSpec("float32", _FEATURES),
-    "solver.factors_accumulator": TensorSpec("float32", _FEATURES),
+    **SOLVER_SCHEMA,
     "metrics": TensorSpec("float64", ("n_metrics", "n_epochs"), finite=False),  # AUC of one class is NaN
     **STATE_SCHEMA,
     **ids_schema("titles", "n_items"),
@@ -55,9 +53,10 @@ _SCHEMA = {
 def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     """Write a fitted recommender."""
     estimator, p = rec.estimator_, rec.estimator_.parameters_
-    penalties, state = p.penalties, estimator.solver_state_
+    penalties = p.penalties
     assert penalties is not None  # training sets it
     encoder_metadata, encoder_tensors = rec.encoder_.state()
+    solver_tensors, solver_metadata = pack_solver_state(estimator.solver_state_)
     records = [(part, metric, values) for part, of in estimator.history_.items() for metric, values in of.items()]
     tensors: dict[str, NDArray[Any]] = {
         "bias": np.array(p.bias, dtype=np.float64),
@@ -65,8 +64,7 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         "factors": p.factors,
         "penalties.linear": penalties.linear,
         "penalties.factors": penalties.factors,
-        "solver.linear_accumulator": state.linear_accumulator,
-        "solver.factors_accumulator": state.factors_accumulator,
+        **solver_tensors,
         "metrics": np.array([values for *_, values in records], dtype=np.float64).reshape(len(records), -1),
         **encoder_tensors,
         "popularity": rec.popularity_,
@@ -88,7 +86,7 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
         },
         "estimator": type(estimator).__name__,
         "estimator_parameters": {name: _to_json(name, value) for name, value in estimator.get_params().items()},
-        "solver_state": {name: getattr(state, name) for name in _SCALARS},
+        **solver_metadata,
         "penalties_per_row": {field: list(pair) for field, pair in penalties.per_row.items()},
         "encoder": encoder_metadata,
         "field_ranges": {field: list(span) for field, span in rec.encoder_.field_ranges_.items()},
@@ -161,22 +159,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     if metadata["field_ranges"] != ranges or encoder.n_features_ != n_features:
         raise FormatError(f"fields {metadata['field_ranges']!r:.200} do not fit {n_users} users and {n_items} items")
 
-    state = metadata["solver_state"]
-    if set(state) != set(_SCALARS) or not all(_is_number(value) for value in state.values()):
-        raise FormatError(f"the solver's state is {state!r:.200}, expected numbers {', '.join(_SCALARS)}")
-    counts = state["n_epochs"], state["seed"]
-    if (
-        not all(isinstance(count, int) and 0 <= count < 2**62 for count in counts)
-        or not all(abs(value) <= 1e300 for value in state.values())
-        or state["target_scale"] <= 0
-    ):
-        raise FormatError(f"the solver's state is {state!r:.200}, which no training leaves")
-    state |= {name: float(state[name]) for name in ("bias_accumulator", "target_mean", "target_scale")}
-    estimator.solver_state_ = SolverState(
-        linear_accumulator=tensors["solver.linear_accumulator"],
-        factors_accumulator=tensors["solver.factors_accumulator"],
-        **state,
-    )
+    estimator.solver_state_ = unpack_solver_state(tensors, metadata)
     per_row = {str(field): (float(a), float(b)) for field, (a, b) in metadata["penalties_per_row"].items()}
     estimator.parameters_ = FMParameters(
         float(tensors["bias"]),
@@ -279,7 +262,3 @@ def _from_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {_from_json(key): _from_json(item) for key, item in value["pairs"]}
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
