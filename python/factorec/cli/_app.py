@@ -43,7 +43,7 @@ _debug = False
 
 def run() -> None:
     """Run the command line."""
-    from . import _learning, _serving, _using  # noqa: F401  (they register their commands)
+    from . import _learning, _serving, _transforming, _using  # noqa: F401  (they register their commands)
 
     app(prog_name="factorec")
 
