@@ -16,7 +16,7 @@ from factorec.search import SearchResult
 Floats = npt.NDArray[np.float32]
 Search = Callable[[], tuple[Any, Any]]  # ids and scores
 
-FAISS_BLAS = 128_000  # IndexFlatIP multiplies by BLAS from this queries x d on, and goes query by query below
+FAISS_BLAS = 128_000  # flat indexes multiply by BLAS from this queries x d on, and go query by query below
 
 
 def normal(n: int, d: int, seed: int) -> Floats:
@@ -28,19 +28,19 @@ def below_native() -> bool:
     return "FACTOREC_SIMD" in os.environ
 
 
-def faiss_flat(vectors: Floats) -> Any | None:
-    """faiss's exact index, or None where faiss is not installed."""
+def faiss_flat(vectors: Floats, kind: str = "IndexFlatIP") -> Any | None:
+    """faiss's exact index, by inner product or another kind, or None where faiss is not installed."""
     try:
         import faiss
     except ImportError:
         return None
-    index = faiss.IndexFlatIP(vectors.shape[1])
+    index = getattr(faiss, kind)(vectors.shape[1])
     index.add(vectors)
     return index
 
 
-def faiss_note(n_queries: int, d: int) -> str:
-    return f"IndexFlatIP{'' if n_queries * d >= FAISS_BLAS else f', without BLAS: queries x d < {FAISS_BLAS:,}'}"
+def faiss_note(n_queries: int, d: int, kind: str = "IndexFlatIP") -> str:
+    return f"{kind}{'' if n_queries * d >= FAISS_BLAS else f', without BLAS: queries x d < {FAISS_BLAS:,}'}"
 
 
 def faiss_search(index: Any, queries: Floats, n: int, mask: npt.NDArray[np.bool_] | None = None) -> Search:
