@@ -127,7 +127,7 @@ def test_start_values_go_with_their_method():
     with pytest.raises(DataError, match="bias_init_method is 'constant': give bias_init_value"):
         read(bias_init_method="constant")
     with pytest.warns(UserWarning, match="linear_init_scale has no effect: linear_init_method is 'normal'"):
-        read(linear_init_scale="0.5")
+        read(linear_init_scale="0.5").warn_without_effect()
     with pytest.raises(DataError, match="clip_gradient is 0"):
         read(clip_gradient="0")
 

@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batch_transform import transform
+    from .fm import estimator, load_artifact
     from .invocation import invoke
     from .knn import KNN
     from .model import load_model
 
-__all__ = ["KNN", "invoke", "load_model", "transform"]
+__all__ = ["KNN", "estimator", "invoke", "load_artifact", "load_model", "transform"]
 
 # Name -> module that has it; imported on first use, so that one part does not wait for what another needs.
-_HOMES: dict[str, str] = {"KNN": "knn", "invoke": "invocation", "load_model": "model", "transform": "batch_transform"}
+_HOMES: dict[str, str] = {
+    "KNN": "knn",
+    "estimator": "fm",
+    "invoke": "invocation",
+    "load_artifact": "fm",
+    "load_model": "model",
+    "transform": "batch_transform",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from ._configuration import Configuration, boolean, choice, integer, number
@@ -13,6 +13,7 @@ __all__ = ["FMHyperparameters", "KNNHyperparameters"]
 
 BLOCKS = ("bias", "linear", "factors")
 
+# The hyperparameter that goes with a method of initialisation, and what it says.
 _OF_METHOD = {
     "normal": ("init_sigma", "the standard deviation"),
     "uniform": ("init_scale", "values are drawn from -scale to +scale"),
@@ -61,8 +62,8 @@ class FMHyperparameters(Configuration):
 
     Notes
     -----
-    ``*_init_sigma`` and its like have an effect with their own method only; given with another they are warned of,
-    not refused (a guess: the service's documentation says when they take effect, not that it refuses them).
+    ``*_init_sigma`` and its like have an effect with their own method only; with another, training warns of them (a
+    guess: the service's documentation says when they take effect, not that others are refused).
 
     Names that begin with ``_`` are the service's own. They may be repeated with the service's value; another one is
     refused, but for those that say how its machines work, which change nothing here.
@@ -127,7 +128,7 @@ class FMHyperparameters(Configuration):
     batch_metrics_publish_interval: int = integer(default=500)
 
     def conflicts(self, given: frozenset[str]) -> list[str]:
-        """What the methods of initialisation lack; what has no effect is warned of."""
+        """What the methods of initialisation lack."""
         wrong = []
         if self.clip_gradient == 0:
             wrong.append("clip_gradient is 0: every gradient would be clipped to 0 and nothing learned")
@@ -136,12 +137,19 @@ class FMHyperparameters(Configuration):
             needed, meaning = _OF_METHOD[method]
             if getattr(self, f"{block}_{needed}") is None:
                 wrong.append(f"{block}_init_method is {method!r}: give {block}_{needed}, {meaning}")
-            for other, (name, _) in _OF_METHOD.items():
-                if other != method and f"{block}_{name}" in given:
-                    warnings.warn(
-                        f"{block}_{name} has no effect: {block}_init_method is {method!r}, not {other!r}", stacklevel=3
-                    )
         return wrong
+
+    def warn_without_effect(self) -> None:
+        """Warn of start values that are not those of their block's method."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for block in BLOCKS:
+            method = getattr(self, f"{block}_init_method")
+            for other, (suffix, _) in _OF_METHOD.items():
+                name = f"{block}_{suffix}"
+                if other != method and getattr(self, name) != defaults[name]:
+                    warnings.warn(
+                        f"{name} has no effect: {block}_init_method is {method!r}, not {other!r}", stacklevel=3
+                    )
 
     def start_of(self, block: str) -> tuple[str, float]:
         """How a block ("bias", "linear", "factors") starts: the method and its sigma, scale or value."""
