@@ -100,6 +100,19 @@ def test_between_s3_and_folders(s3, classifier, tmp_path):
     assert body(s3, "y.jsonl.out") == (tmp_path / "x.jsonl.out").read_bytes()
 
 
+def test_keys_that_are_no_paths_below_a_folder_are_not_written(s3, classifier, tmp_path):
+    """A key may hold anything: whoever fills the bucket must not choose what is written on this machine."""
+    bad = ["in/../../outside", "in/a/../../../outside", "in//x", "in/a//x", "in/./x"]
+    for key in [*bad, "in/good"]:
+        put(s3, key, lines(1))
+    folder = tmp_path / "deep" / "out"
+    with pytest.raises(TransformError, match="which cannot be a file below a folder") as failed:
+        transform(classifier, "s3://bucket/in/", folder, **LINES)
+    assert sorted(failed.value.failures) == sorted(f"s3://bucket/{key}" for key in bad)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["good.out"]
+    transform(classifier, "s3://bucket/in/a//x", "s3://bucket/out", **LINES)  # where it is a key like any other
+
+
 def test_large_objects_pass_in_parts_and_a_failure_leaves_neither_object_nor_upload(s3, classifier, monkeypatch):
     monkeypatch.setattr(S3Store, "BLOCK_BYTES", 5 * 2**20)
     n = 200_000  # twice the block, both ways

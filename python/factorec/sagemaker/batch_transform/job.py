@@ -195,8 +195,8 @@ class _Job:
         pool = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
         try:
             for source in sources:
-                target = f"{self.folder}/{source.name}.out"
                 try:
+                    target = self.writer.place(self.folder, f"{source.name}.out")
                     with self.writer.write(target) as out:
                         for answer in self._answers(source, pool):
                             out.write(answer)

@@ -47,6 +47,10 @@ class Store(Protocol):
         """Open a file to be read from its beginning."""
         ...
 
+    def place(self, folder: str, name: str) -> str:
+        """Where the file `name`, which the input's owner chose, is to be written."""
+        ...
+
     def write(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file that is there when the block has ended well, and not at all if it fails."""
         ...
@@ -88,6 +92,12 @@ class LocalStore:
     def read(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file to be read from its beginning."""
         return open(path, "rb")
+
+    def place(self, folder: str, name: str) -> str:
+        """Join folder and name; keys of S3 may hold anything, ``../..`` too."""
+        if "\0" in name or {"", ".", ".."} & set(name.split("/")):
+            raise DataError(f"the output would be named {name!r}, which cannot be a file below a folder")
+        return f"{folder}/{name}"
 
     @contextlib.contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
@@ -152,6 +162,10 @@ class S3Store:
         """Open an object to be read from its beginning."""
         with _as_os_error(path), self._fs.open(path, "rb", block_size=self.BLOCK_BYTES, cache_type="readahead") as file:
             yield io.BufferedReader(file, 2**20)  # type: ignore[type-var, unused-ignore]
+
+    def place(self, folder: str, name: str) -> str:
+        """Join prefix and name: a key may be anything."""
+        return f"{folder}/{name}"
 
     @contextlib.contextmanager
     def write(self, path: str) -> Iterator[BinaryIO]:
