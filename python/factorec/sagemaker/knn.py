@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from ..errors import DataError, FormatError
 from ..formats.knn_artifact import KNNArtifact, read_knn_artifact, write_knn_artifact
-from ..search import ItemIndex
+from ..search import ItemIndex, SearchResult
 from ._knn_rows import as_labels, as_rows, sample_positions
 from ._projection import RandomProjection, as_dense
 from ._votes import mean_label, most_frequent_label
@@ -28,7 +28,7 @@ Metric = Literal["l2", "inner_product", "cosine"]
 
 METRICS: dict[str, Metric] = {"L2": "l2", "INNER_PRODUCT": "inner_product", "COSINE": "cosine"}
 
-_CHUNK_VALUES = 1 << 23  # of queries that are made dense at a time
+_CHUNK_VALUES = 1 << 22  # of queries that are made dense, or of their neighbours, at a time
 
 
 class KNN:
@@ -283,14 +283,19 @@ class KNN:
         rows = as_rows(X, "rows", self._n_features)
         n = min(self.hyperparameters.k if n is None else n, self.index_.n_items)
         labels, scores = np.empty((rows.shape[0], n), np.float32), np.empty((rows.shape[0], n), np.float32)
-        chunk = max(1, _CHUNK_VALUES // max(self._n_features, self.index_.n_factors, 1))
+        for part, found in self._search(rows, n):
+            labels[part], scores[part] = self.labels_[found.ids], found.scores
+        return labels, scores
+
+    def _search(self, rows: Any, n: int) -> Iterator[tuple[slice, SearchResult]]:
+        """The neighbours of some rows after others, so that memory is bounded."""
+        chunk = max(1, _CHUNK_VALUES // max(self._n_features, self.index_.n_factors, n))
         for start in range(0, rows.shape[0], chunk):
             part = slice(start, start + chunk)
             found = self.index_.search(_dense(rows[part], self._projection), n)
             if found.counts.min(initial=n) < n:  # only without fused instructions, see ItemIndex
                 raise DataError(f"an inner product of row {start + int(found.counts.argmin())} overflows")
-            labels[part], scores[part] = self.labels_[found.ids], found.scores
-        return labels, scores
+            yield part, found
 
     def predict(self, X: Any, *, verbose: bool = False) -> Predictions:
         """Answer as the service does.
@@ -309,13 +314,23 @@ class KNN:
             ``distances``, (n_rows, k): in the order of **ascending distances**, which for L2 are squared, nearest
             first; for INNER_PRODUCT and COSINE they are similarities, and the best neighbour is the last.
         """
-        labels, scores = self.neighbors(X)
+        self._check_fitted()
+        rows = as_rows(X, "rows", self._n_features)
+        n_rows, k = rows.shape[0], min(self.hyperparameters.k, self.index_.n_items)
         vote = most_frequent_label if self.hyperparameters.predictor_type == "classifier" else mean_label
-        predictions = {"predicted_label": vote(labels)}
-        if verbose and self.hyperparameters.index_metric == "L2":
-            predictions |= {"labels": labels, "distances": 0 - scores}  # not -scores: -0 would be printed
-        elif verbose:
-            predictions |= {"labels": labels[:, ::-1], "distances": scores[:, ::-1]}
+        predictions = {"predicted_label": np.empty(n_rows, np.float32)}
+        if verbose:
+            predictions |= {name: np.empty((n_rows, k), np.float32) for name in ("labels", "distances")}
+        nearest_first = self.hyperparameters.index_metric == "L2"
+        for part, found in self._search(rows, k):
+            labels = self.labels_[found.ids]
+            predictions["predicted_label"][part] = vote(labels)
+            if verbose and nearest_first:
+                predictions["labels"][part] = labels
+                np.subtract(0, found.scores, out=predictions["distances"][part])  # negated: -0 would be printed
+            elif verbose:
+                predictions["labels"][part] = labels[:, ::-1]
+                predictions["distances"][part] = found.scores[:, ::-1]
         return predictions
 
     def evaluate(self, X: Any, y: npt.ArrayLike) -> dict[str, float]:
