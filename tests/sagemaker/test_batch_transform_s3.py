@@ -110,7 +110,6 @@ def test_keys_that_are_no_paths_below_a_folder_are_not_written(s3, classifier, t
         transform(classifier, "s3://bucket/in/", folder, **LINES)
     assert sorted(failed.value.failures) == sorted(f"s3://bucket/{key}" for key in bad)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["good.out"]
-    transform(classifier, "s3://bucket/in/a//x", "s3://bucket/out", **LINES)  # where it is a key like any other
 
 
 def test_large_objects_pass_in_parts_and_a_failure_leaves_neither_object_nor_upload(s3, classifier, monkeypatch):
