@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from fm_problems import make_ids, make_sides
 
 from factorec.errors import DataError
-from factorec.fm import FMClassifier, FMRegressor
+from factorec.fm import FMClassifier, FMRegressor, StopTraining
 
 
 def settings(**changed):
@@ -87,3 +89,56 @@ def test_arrays_that_on_epoch_changes_are_not_trained_on(array, batch_size):
 
     with pytest.raises(DataError, match="changed by on_epoch"):
         FMClassifier(**settings(batch_size=batch_size)).fit(data, on_epoch=spoil)
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "sgd", "adam"])
+def test_stop_training_keeps_what_was_learned(solver):
+    """The same bits as of so many epochs from the start, and training can go on from there."""
+
+    def stop(epoch, _):
+        if epoch == 1:
+            raise StopTraining
+
+    data = make_ids()
+    options = settings(solver=solver, warm_start=True)
+    stopped = FMClassifier(**options).fit(data, eval_set={"test": data}, on_epoch=stop)
+    shorter = FMClassifier(**options | {"n_epochs": 2}).fit(data)
+    assert stopped.factors_.tobytes() == shorter.factors_.tobytes()
+    assert len(stopped.history_["train"]["log_loss"]) == len(stopped.history_["test"]["log_loss"]) == 2
+    np.testing.assert_array_equal(stopped.penalties_.factors, shorter.penalties_.factors)
+    told = []
+    stopped.set_params(n_epochs=1).fit(data, on_epoch=lambda epoch, _: told.append(epoch))
+    assert told == [2]
+    assert stopped.factors_.tobytes() == FMClassifier(**options | {"n_epochs": 3}).fit(data).factors_.tobytes()
+
+
+def test_stop_training_before_the_first_epoch_is_over_leaves_the_estimator_as_it_was():
+    def on_alarm(*_):
+        raise StopTraining
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        model, data = FMClassifier(**settings()), make_ids(n_rows=1_000_000)
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        with pytest.raises(StopTraining):
+            model.fit(data)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not hasattr(model, "parameters_")
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
+def test_a_signal_may_stop_training_inside_an_epoch(solver):
+    def on_alarm(*_):
+        raise StopTraining
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        model = FMClassifier(**settings(solver=solver, n_epochs=1_000_000))
+        model.fit(make_ids(), on_epoch=lambda epoch, _: epoch == 2 and signal.setitimer(signal.ITIMER_REAL, 0.1))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isfinite(model.factors_).all()
+    assert model.solver_state_.n_epochs == len(model.history_["train"]["log_loss"]) >= 3

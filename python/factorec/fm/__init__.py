@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._progress import StopTraining
 from .estimators import BaseFM, FMClassifier, FMRegressor
 from .parameters import FMParameters, Penalties
 from .sampling import NegativeSampling
@@ -15,5 +16,6 @@ __all__ = [
     "FMRegressor",
     "NegativeSampling",
     "Penalties",
+    "StopTraining",
     "TrainingSet",
 ]

@@ -79,7 +79,7 @@ class BaseFM(Learner):
         on_epoch : callable, optional
             Called after each epoch as ``on_epoch(epoch, metrics)``: the number of the epoch, from 0 at the first one
             of the model, and rows ("train", "validation" or a name of ``eval_set``) -> metric -> value. What it
-            raises ends training.
+            raises ends training; `StopTraining` ends it with what was learned so far.
 
         Returns
         -------

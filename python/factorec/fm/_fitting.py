@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .. import _core
 from ..errors import DataError, DivergenceError
 from ._adam import PADDING_MOVES_BIAS, AdamMoments, AdamOptions
-from ._progress import OnEpoch
+from ._progress import OnEpoch, StopTraining
 from ._rates import LearningRates
 from ._rows import CsrTuple, RowArrays
 
@@ -211,47 +211,61 @@ def run_epochs(
     # over all rows between two epochs, only one in the end.
     in_use = RowArrays([] if trainer.has_pairs else rows.blocks, rows.n_rows, rows.n_features)
     as_checked = [_fingerprint(read, negatives) if options.on_epoch else None for read in (in_use, rows)]
-    for epoch in range(first, first + options.n_epochs):
-        sums = trainer.epoch(epoch)
-        if not np.isfinite(sums["loss"]) or not trainer.finite():
-            raise DivergenceError(
-                f"training diverged in epoch {epoch + 1}: loss or parameters are not finite with learning rate "
-                f"({options.rates}); lower learning_rate, raise l2_factors and l2_linear, scale the features, or set "
-                "clip_gradient"
-            )
-        records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
-        if options.on_batch is not None:
-            for batch, so_far in sums["reports"]:
-                options.on_batch(epoch, batch, _pass_metrics(so_far, options.loss, state.target_scale))
-        if evaluation:
-            snapshot(epoch + 1)
-            for name, rows_of in evaluation.items():
-                records[name].append(_metrics(rows_of, weights, options, state.target_scale))
-        for call in options.on_epoch:
-            call(epoch, {name: dict(record[-1]) for name, record in records.items()})
-        if options.on_epoch and _fingerprint(in_use, negatives) != as_checked[0]:
-            raise DataError(_CHANGED)
-        if options.n_iter_no_change is not None:
-            loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
-            if loss < best_loss:
-                best_loss, waited = loss, 0
+    try:
+        for epoch in range(first, first + options.n_epochs):
+            sums = trainer.epoch(epoch)
+            if not np.isfinite(sums["loss"]) or not trainer.finite():
+                raise _diverged(epoch, options)
+            records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
+            if options.on_batch is not None:
+                for batch, so_far in sums["reports"]:
+                    options.on_batch(epoch, batch, _pass_metrics(so_far, options.loss, state.target_scale))
+            if evaluation:
                 snapshot(epoch + 1)
-                best = (weights.copy(), state.copy())
-            else:
-                waited += 1
-                if waited >= options.n_iter_no_change:
-                    break
+                for name, rows_of in evaluation.items():
+                    records[name].append(_metrics(rows_of, weights, options, state.target_scale))
+            for call in options.on_epoch:
+                call(epoch, {name: dict(record[-1]) for name, record in records.items()})
+            if options.on_epoch and _fingerprint(in_use, negatives) != as_checked[0]:
+                raise DataError(_CHANGED)
+            if options.n_iter_no_change is not None:
+                loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
+                if loss < best_loss:
+                    best_loss, waited = loss, 0
+                    snapshot(epoch + 1)
+                    best = (weights.copy(), state.copy())
+                else:
+                    waited += 1
+                    if waited >= options.n_iter_no_change:
+                        break
+    except StopTraining:  # between epochs or, from the handler of a signal, anywhere
+        complete = min(map(len, records.values()))
+        if not complete:
+            raise
+        for record in records.values():
+            del record[complete:]
+        if not trainer.finite():
+            raise _diverged(epoch, options) from None
+    done = len(records["train"])
     if options.on_epoch and _fingerprint(rows, negatives) != as_checked[1]:
         raise DataError(_CHANGED)
     if best is None:
-        snapshot(epoch + 1 if options.n_epochs else epoch)
+        snapshot(first + done)
         best = (weights, state)
     history = {
         name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
         for name, kept in records.items()
     }
-    steps = trainer.steps() / (epoch + 1 - first) if options.solver == "adam" else None
+    steps = trainer.steps() / max(done, 1) if options.solver == "adam" else None
     return Trained(*best, history, steps)
+
+
+def _diverged(epoch: int, options: FitOptions) -> DivergenceError:
+    return DivergenceError(
+        f"training diverged in epoch {epoch + 1}: loss or parameters are not finite with learning rate "
+        f"({options.rates}); lower learning_rate, raise l2_factors and l2_linear, scale the features, or set "
+        "clip_gradient"
+    )
 
 
 def _fingerprint(rows: RowArrays, negatives: tuple[int, CsrTuple] | None) -> int:

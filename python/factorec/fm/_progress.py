@@ -6,10 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["OnEpoch", "show_progress"]
+__all__ = ["OnEpoch", "StopTraining", "show_progress"]
 
 # Called with the number of an epoch and rows -> metric -> value.
 OnEpoch = Callable[[int, dict[str, dict[str, float]]], object]
+
+
+class StopTraining(Exception):
+    """Raised by ``on_epoch``, or by the handler of a signal: training ends with what it has learned so far.
+
+    Where no epoch is complete it comes out of ``fit``, and the estimator is what it was before.
+    """
 
 
 @contextmanager
