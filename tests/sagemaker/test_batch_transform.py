@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 from scipy import sparse
 
 from factorec.errors import DataError, FormatError
-from factorec.formats.recordio import RecordIOWriter, write_recordio
+from factorec.formats.recordio import RecordIOWriter, split_records, write_recordio
 from factorec.sagemaker import KNN, invoke, transform
 from factorec.sagemaker.batch_transform import TransformError
 from factorec.sagemaker.batch_transform.records import read_requests
@@ -32,6 +35,12 @@ def lines(n: int, seed: int = 0) -> bytes:
 
 def answers(model: FMModel, body: bytes) -> bytes:
     return invoke(model, body, content_type=JSON_LINES).body
+
+
+def multi_part_record(n_parts: int) -> bytes:
+    """One record of parts of 1 MiB each, without its last part."""
+    frame = [struct.pack("<II", 0xCED7230A, flag << 29 | 2**20) + bytes(2**20) for flag in (1, 2)]
+    return frame[0] + frame[1] * (n_parts - 1)
 
 
 @pytest.fixture
@@ -314,3 +323,41 @@ def test_the_notebooks_way_from_users_to_neighbours(tmp_path):
     last = json.loads(lines[-1])
     assert last["labels"] == labels[0, ::-1].tolist()
     assert last["distances"] == scores[0, ::-1].tolist()
+
+
+def test_a_record_beyond_the_limit_is_not_held_until_its_end(classifier, tmp_path):
+    """A small compressed file can hold one record of gigabytes, in one part or in many."""
+    for name, body in (
+        ("parts", multi_part_record(64)),
+        ("one", struct.pack("<II", 0xCED7230A, 2**28) + bytes(64 * 2**20)),
+    ):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(body, 1))
+        tracemalloc.start()
+        with pytest.raises(TransformError, match="record 0, byte 0: it is larger than 1,048,576 bytes"):
+            transform(
+                classifier,
+                path,
+                tmp_path / "out",
+                content_type="application/x-recordio-protobuf",
+                split_type="RecordIO",
+                compression_type="Gzip",
+                max_payload=1,
+            )
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 32 * 2**20
+
+
+@pytest.mark.parametrize("strip_padding", [False, True])
+def test_a_record_of_just_the_limit_passes(strip_padding):
+    body = struct.pack("<II", 0xCED7230A, 1001) + bytes(1004)
+    size = 1009 if strip_padding else 1012
+    assert [len(r) for r in split_records(io.BytesIO(body), strip_padding=strip_padding, max_bytes=size)] == [size]
+    with pytest.raises(FormatError, match="it is larger than 900 bytes"):
+        list(split_records(OneByteAtATime(body), max_bytes=900))
+
+
+class OneByteAtATime(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(1)

@@ -16,6 +16,7 @@ from ..errors import DataError, FormatError
 __all__ = ["Block", "RecordStream", "format_errors", "open_records"]
 
 _READ_BYTES = 1 << 22
+_PADDING = 3  # zeros after a record, which may be left out of its size
 
 
 class Block(NamedTuple):
@@ -36,6 +37,7 @@ class RecordStream:
 
     def __init__(self, source: Any, name: str) -> None:
         self.name = name
+        self.max_record: int | None = None  # bytes that a record may have; what is larger is not held to its end
         self._file = None if isinstance(source, bytes) else source
         self._data: bytes = source if isinstance(source, bytes) else b""
         self._at = 0  # what lies before has been given away
@@ -48,6 +50,12 @@ class RecordStream:
             with format_errors(self.name):
                 starts = _core.recordio_starts(
                     self._data, self._at, max_records, self._file is None, self._offset, self._record
+                )
+            left = len(self._data) - self._at
+            if self.max_record is not None and len(starts) == 1 and left > self.max_record + _PADDING:
+                place = f"{self.name}: record" if self.name else "record"
+                raise FormatError(
+                    f"{place} {self._record}, byte {self._offset}: it is larger than {self.max_record:,} bytes"
                 )
             enough = max_bytes is not None and starts[-1] >= max_bytes
             if len(starts) > max_records or enough or not self._read_more():

@@ -403,7 +403,7 @@ def _stack(arrays: list[Any]) -> Any:
     return sparse.vstack([sparse.csr_array(array) for array in columns], format="csr")
 
 
-def split_records(source: Source, *, strip_padding: bool = False) -> Iterator[bytes]:
+def split_records(source: Source, *, strip_padding: bool = False, max_bytes: int | None = None) -> Iterator[bytes]:
     """Cut a file of records into its records, each with its frame.
 
     Parameters
@@ -411,6 +411,8 @@ def split_records(source: Source, *, strip_padding: bool = False) -> Iterator[by
     source : path-like, binary file or bytes
     strip_padding : bool
         Leave out the zeros that fill up a record to a multiple of four bytes.
+    max_bytes : int, optional
+        How large a record may be, with its frame. A larger one is an error before much more than that is in memory.
 
     Yields
     ------
@@ -420,7 +422,8 @@ def split_records(source: Source, *, strip_padding: bool = False) -> Iterator[by
     Raises
     ------
     FormatError
-        If the file is cut off or holds something else than records, naming the record and the byte.
+        If the file is cut off, holds something else than records or one that is too large, naming the record and the
+        byte.
 
     Examples
     --------
@@ -429,6 +432,7 @@ def split_records(source: Source, *, strip_padding: bool = False) -> Iterator[by
     [28, 28]
     """
     with open_records(source) as stream:
+        stream.max_record = max_bytes
         while (block := stream.take(_ROWS_AT_ONCE, _BYTES_AT_ONCE)).n_records:
             for begin, end in zip(block.starts[:-1], block.starts[1:], strict=True):
                 record = block.data[begin:end]

@@ -101,7 +101,7 @@ def _pack(records: Iterable[tuple[int, bytes]], max_bytes: int) -> Iterator[Requ
 
 
 def _split_recordio(file: BinaryIO, max_bytes: int, *, strip_padding: bool) -> Iterator[tuple[int, bytes]]:
-    for number, record in enumerate(split_records(file, strip_padding=strip_padding), start=1):
+    for number, record in enumerate(split_records(file, strip_padding=strip_padding, max_bytes=max_bytes), start=1):
         if len(record) > max_bytes:
             raise _too_large(number, max_bytes)
         yield number, record
