@@ -19,7 +19,8 @@ __all__ = ["app", "command", "run", "sagemaker"]
 
 _CODES = """Exit codes: 0 done · 1 unexpected error or missing extra · 2 wrong usage · 3 input that cannot be used,
 unknown ids · 4 a file that cannot be read or written · 5 a dataset that could not be had · 6 training diverged ·
-7 the gate of a pipeline refused the model · 8 the pipeline is being run already · 130 interrupted."""
+7 the gate of a pipeline refused the model · 8 the pipeline is being run already · 130 interrupted · 143 told to
+terminate."""
 
 app = typer.Typer(
     name="factorec",

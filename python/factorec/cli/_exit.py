@@ -13,6 +13,7 @@ from ..errors import (
     QualityGateError,
     UnknownIdError,
 )
+from ..fm import StopTraining
 from ._hints import in_flags
 
 __all__ = ["ExitCode", "exit_code", "one_line"]
@@ -31,12 +32,15 @@ class ExitCode(IntEnum):
     GATE = 7  # a pipeline's model is not good enough: nothing was published
     BUSY = 8  # another run of the same pipeline is under way
     INTERRUPTED = 130  # Ctrl-C
+    TERMINATED = 143  # SIGTERM
 
 
 def exit_code(error: BaseException) -> ExitCode:
     """The code to end with after an error."""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
+    if isinstance(error, StopTraining):
+        return ExitCode.TERMINATED
     # DatasetUnavailableError is an OSError and FormatError a ValueError: the narrower come first.
     if isinstance(error, DatasetUnavailableError):
         return ExitCode.DATASET
@@ -57,6 +61,8 @@ def one_line(error: BaseException) -> str:
     """An error as one line for a person."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, StopTraining):
+        return "terminated"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, DatasetUnavailableError):
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__

@@ -1,17 +1,20 @@
-"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``, ``pipeline``.
+"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``, ``pipeline`` and others.
 
-Each imports what it needs when it runs.
+Each imports what it needs when it runs. ``sagemaker train`` is one of them.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from ._app import command
+from ._app import command, sagemaker
+from ._exit import ExitCode
 from ._options import (
+    Algorithm,
     Fields,
     FoldSide,
     ItemColumn,
@@ -249,3 +252,35 @@ def pipeline(
     from ..pipeline import run
 
     run(config, force=force, dry_run=dry_run, log=lambda line: print(line, flush=True))
+
+
+@partial(command, of=sagemaker, name="train")
+def sagemaker_train(
+    root: Annotated[
+        Path, typer.Option(envvar="FACTOREC_SAGEMAKER_ROOT", help="The container's folder, with input/ and model/.")
+    ] = Path("/opt/ml"),
+    algorithm: Annotated[
+        Optional[Algorithm],  # noqa: UP045
+        typer.Option(
+            envvar="FACTOREC_SAGEMAKER_ALGORITHM",
+            help="Factorization machines or nearest neighbours; default: whose hyperparameters there are.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn at random; the service has none.")] = 0,
+    n_jobs: Jobs = None,
+    padded_test_metrics: Annotated[
+        bool, typer.Option("--padded-test-metrics", help="Fill the last test batch up, as the service did in 2018.")
+    ] = False,
+) -> None:
+    """Train as a container does: ROOT/input says on what, ROOT/model gets the model, ROOT/output/failure the error."""
+    from ..sagemaker.container import train
+
+    result = train(
+        root,
+        algorithm=None if algorithm is None else algorithm.value,
+        random_state=seed,
+        n_jobs=n_jobs,
+        padded_test_metrics=padded_test_metrics,
+    )
+    if result.stopped:
+        raise typer.Exit(ExitCode.TERMINATED)

@@ -9,6 +9,13 @@ from typing import Annotated, Optional
 import typer
 
 
+class Algorithm(StrEnum):
+    """Which algorithm of the managed service."""
+
+    fm = "fm"
+    knn = "knn"
+
+
 class By(StrEnum):
     """How finely to take a score apart."""
 

@@ -83,7 +83,7 @@ class ManagedFM(BaseFM):
         *,
         eval_set: Mapping[str, Any] | None = None,
         on_epoch: Any = None,
-        log: TextIO | None = None,
+        log: TextIO | JobLog | None = None,
         padded_test_metrics: bool = False,
         **others: Any,
     ) -> Any:
@@ -101,7 +101,7 @@ class ManagedFM(BaseFM):
             Metrics of these rows are recorded after every epoch; those of ``"test"`` are logged in the end.
         on_epoch : callable, optional
             As in `FMClassifier.fit`.
-        log : text stream, optional
+        log : text stream or JobLog, optional
             Takes the lines that the service's job would log.
         padded_test_metrics : bool, default=False
             Log test metrics over the last batch filled up with empty rows of label 0, as the service did in 2018.
@@ -123,7 +123,7 @@ class ManagedFM(BaseFM):
         with self._all_or_nothing():
             self._apply(sparse=_is_sparse(X))
             self.hyperparameters_.warn_without_effect()
-            job = self._log = None if log is None else JobLog(log)
+            job = self._log = log if log is None or isinstance(log, JobLog) else JobLog(log)
             try:
                 if job is not None:
                     on_epoch = _with_log(job, on_epoch, self, int(X.n_rows if isinstance(X, TrainingSet) else len(y)))
