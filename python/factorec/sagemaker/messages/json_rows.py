@@ -1,28 +1,30 @@
-"""JSON and JSON lines requests (contract 3.1)."""
+"""JSON and JSON lines requests (contract 3.1), read in the core straight into CSR arrays."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
 
+import scipy.sparse as sp
+
+from ... import _core
 from .errors import PayloadError
-from .rows import RowBuilder
 
 __all__ = ["read_json", "read_json_lines"]
 
-_FIELDS = {"keys", "shape", "values"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def read_json(body: bytes, n_features: int) -> Any:
     """Read ``{"instances": [...]}``; other entries, such as ``configuration``, are ignored.
 
     Each instance is ``{"features": [...]}``, ``{"data": {"features": {"values": [...]}}}`` or
-    ``{"data": {"features": {"keys": [...], "shape": [N], "values": [...]}}}``, in any mixture.
+    ``{"data": {"features": {"keys": [...], "shape": [N], "values": [...]}}}``, in any mixture. Entries beside
+    ``features`` and ``data`` are ignored, too. A column that ``keys`` name twice gets the sum, as in scipy (a guess).
 
     Parameters
     ----------
     body : bytes
+        UTF-8; a byte order mark is skipped.
     n_features : int
 
     Returns
@@ -32,6 +34,8 @@ def read_json(body: bytes, n_features: int) -> Any:
     Raises
     ------
     PayloadError
+        For whatever JSON has not, such as NaN, and for what does not fit the model. Names that count must not be
+        given twice.
 
     Examples
     --------
@@ -40,13 +44,7 @@ def read_json(body: bytes, n_features: int) -> Any:
     array([[0., 2.],
            [1., 0.]], dtype=float32)
     """
-    document = _parse(_text(body), "")
-    if not isinstance(document, dict) or not isinstance(document.get("instances"), list):
-        raise PayloadError('the body must be a JSON object with an array "instances"')
-    rows = RowBuilder(n_features, lambda row: f"instances[{row}]", may_hold_bools=_may_hold_bools(body))
-    for instance in document["instances"]:
-        _add(rows, instance, lambda: f"instances[{len(rows)}]")
-    return rows.build()
+    return _read(body, n_features, lines=False)
 
 
 def read_json_lines(body: bytes, n_features: int) -> Any:
@@ -70,74 +68,18 @@ def read_json_lines(body: bytes, n_features: int) -> Any:
     >>> read_json_lines(b'{"features": [0, 2]}\n{"features": [1, 0]}\n', 2).shape
     (2, 2)
     """
-    numbers: list[int] = []  # of the lines with an instance, from 1
-    rows = RowBuilder(n_features, lambda row: f"line {numbers[row]}", may_hold_bools=_may_hold_bools(body))
-    for number, line in enumerate(_text(body).split("\n"), start=1):
-        if not line or line.isspace():
-            continue
-        numbers.append(number)
-        _add(rows, _parse(line, f"line {number}"), lambda: f"line {numbers[-1]}")
-    return rows.build()
+    return _read(body, n_features, lines=True)
 
 
-def _text(body: bytes) -> str:
+def _read(body: bytes, n_features: int, *, lines: bool) -> Any:
     try:
-        return body.decode("utf-8-sig")  # a byte order mark at the start is no part of the text
+        if not body.isascii():
+            body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PayloadError(f"byte {error.start} is not UTF-8") from None
-
-
-def _may_hold_bools(body: bytes) -> bool:
-    return b"true" in body or b"false" in body
-
-
-def _parse(text: str, where: str) -> Any:
-    at = f"{where}: " if where else ""
+    begin = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        raise PayloadError(f"{at}not JSON: {error.msg} at character {error.pos}") from None
-    except ValueError as error:  # integers of thousands of digits, and NaN
-        raise PayloadError(f"{at}not JSON: {str(error)[:100]}") from None
-    except RecursionError:
-        raise PayloadError(f"{at}nested too deeply") from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
-
-
-def _add(rows: RowBuilder, instance: Any, where: Callable[[], str]) -> None:
-    if not isinstance(instance, dict) or ("features" in instance) == ("data" in instance):
-        raise PayloadError(f'{where()} must be an object with either "features" or "data"')
-    if "features" in instance:
-        values = instance["features"]
-        if not isinstance(values, list):
-            raise PayloadError(f"{where()}: features must be an array of numbers")
-        rows.add_dense(values, "features")
-        return
-    data = instance["data"]
-    features = data.get("features") if isinstance(data, dict) else None
-    if not isinstance(features, dict):
-        raise PayloadError(f'{where()}.data must be an object with an object "features"')
-    at = "data.features"
-    if not features.keys() <= _FIELDS:
-        unknown = sorted(features.keys() - _FIELDS)[0]
-        raise PayloadError(f"{where()}: {at} has an unknown entry {unknown[:40]!r}; it may have keys, shape and values")
-    values, keys, shape = features.get("values"), features.get("keys"), features.get("shape")
-    if not isinstance(values, list):
-        raise PayloadError(f"{where()}: {at}.values must be an array of numbers")
-    if "shape" in features and (
-        not isinstance(shape, list) or len(shape) != 1 or isinstance(shape[0], bool) or shape[0] != rows.n_features
-    ):
-        raise PayloadError(f"{where()}: {at}.shape is not [{rows.n_features}], the number of features of the model")
-    if "keys" in features:
-        if not isinstance(keys, list):
-            raise PayloadError(f"{where()}: {at}.keys must be an array of integers")
-        if "shape" not in features:
-            raise PayloadError(f"{where()}: {at} has keys and no shape; add shape: [{rows.n_features}]")
-        rows.add_sparse(keys, values, at)
-    elif "shape" in features and not values:
-        rows.add_sparse([], [], at)  # as in recordio-protobuf: a shape and nothing else is a row of zeros
-    else:
-        rows.add_dense(values, f"{at}.values")
+        indptr, indices, values = _core.read_json_rows(body, begin, n_features, lines)
+    except ValueError as error:
+        raise PayloadError(str(error)) from None
+    return sp.csr_array((values, indices, indptr), shape=(len(indptr) - 1, n_features))
