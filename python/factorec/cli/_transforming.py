@@ -40,6 +40,20 @@ class CompressionType(StrEnum):
     gzip = "Gzip"
 
 
+class DataType(StrEnum):
+    """What the input is."""
+
+    prefix = "S3Prefix"
+    manifest = "ManifestFile"
+
+
+class JoinSource(StrEnum):
+    """What a result is joined to."""
+
+    none = "None"
+    input = "Input"
+
+
 @command
 def transform(
     model: Annotated[
@@ -74,6 +88,12 @@ def transform(
         int, typer.Option(min=1, max=100, help="Requests that are answered at a time.")
     ] = 1,
     compression_type: Annotated[CompressionType, typer.Option(help="Of the input.")] = CompressionType.none,
+    data_type: Annotated[DataType, typer.Option(help="What INPUT is: files, or a list of files.")] = DataType.prefix,
+    input_filter: Annotated[str, typer.Option(help="JSONPath of what the model gets of a record.")] = "$",
+    output_filter: Annotated[str, typer.Option(help="JSONPath of what is written of a result.")] = "$",
+    join_source: Annotated[
+        JoinSource, typer.Option(help="Input: write records with the answer as SageMakerOutput.")
+    ] = JoinSource.none,
 ) -> None:
     """Send files through a model, as the managed service's batch transform does."""
     from . import transforming
@@ -90,4 +110,8 @@ def transform(
         max_payload=max_payload,
         max_concurrent_transforms=max_concurrent_transforms,
         compression_type=compression_type.value,
+        data_type=data_type.value,
+        input_filter=input_filter,
+        output_filter=output_filter,
+        join_source=join_source.value,
     )

@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 from ...errors import DataError, FactorecError, FormatError
 from ..invocation import RequestError, invoke
-from ..messages import choose_response_type, parse_content_type
 from ..model import Model, load_model
+from .data_processing import DataProcessing, JoinSource
 from .errors import TransformError
-from .options import AssembleWith, CompressionType, TransformOptions
+from .manifest import read_manifest
+from .options import AssembleWith, CompressionType, DataType, TransformOptions
 from .records import BatchStrategy, Request, SplitType, read_requests
 from .stores import Source, Store, is_s3, open_store
 
@@ -57,6 +58,10 @@ def transform(
     max_payload: int = 6,
     max_concurrent_transforms: int = 1,
     compression_type: CompressionType | None = None,
+    data_type: DataType | None = None,
+    input_filter: str | None = None,
+    output_filter: str | None = None,
+    join_source: JoinSource | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TransformResult:
     r"""Send every file through a model and write the responses, as the managed service's batch transform does.
@@ -92,6 +97,15 @@ def transform(
         Threads that answer requests; times `max_payload` at most 100. The order of the output does not depend on it.
     compression_type : {"None", "Gzip"}, optional
         Of the input.
+    data_type : {"S3Prefix", "ManifestFile"}, optional
+        What `input` is; "ManifestFile": a JSON list ``[{"prefix": "s3://bucket/prefix/"}, "name", ...]`` of files.
+    input_filter, output_filter : str, optional
+        JSONPath of what the model gets of a record (JSON, JSON lines, CSV) and of what is written of a result (JSON,
+        JSON lines); "$", the default, is all of it. See `JsonPath`.
+    join_source : {"None", "Input"}, optional
+        "Input": a result is the record as it was, with the model's answer as ``SageMakerOutput``; what is no object
+        becomes ``SageMakerInput``. Needs `content_type` and `accept` to be the same, and `split_type` and
+        `assemble_with`.
     progress : callable, optional
         Called with the bytes read and the bytes in all.
 
@@ -133,17 +147,25 @@ def transform(
         max_payload=max_payload,
         max_concurrent_transforms=max_concurrent_transforms,
         compression_type=compression_type,
+        data_type=data_type,
+        input_filter=input_filter,
+        output_filter=output_filter,
+        join_source=join_source,
     )
     source, target = fspath(input), fspath(output)
     reader, writer = open_store(source), open_store(target)
     answering = load_model(model) if isinstance(model, (str, PathLike)) else model
-    # Wrong for one file is wrong for all.
-    choose_response_type(accept, parse_content_type(content_type, answering.content_types).name)
-    sources = reader.find(source)
+    processing = options.processing(answering.content_types)
+    if options.data_type == "ManifestFile":
+        reader, sources = read_manifest(reader, source)
+    else:
+        sources = reader.find(source)
+        _refuse_output_in_input(source, target, sources)
     if not sources:
         raise DataError(f"{source}: there are no files")
-    _refuse_output_in_input(source, target, sources)
-    job = _Job(answering, options, reader, writer, target.rstrip("/"), progress, sum(s.size for s in sources))
+    job = _Job(
+        answering, options, processing, reader, writer, target.rstrip("/"), progress, sum(s.size for s in sources)
+    )
     job.run(sources)
     if job.failures:
         raise TransformError(job.failures, len(sources))
@@ -179,6 +201,7 @@ class _Unzipped(gzip.GzipFile):
 class _Job:
     model: Model
     options: TransformOptions
+    processing: DataProcessing
     reader: Store
     writer: Store
     folder: str
@@ -247,7 +270,10 @@ class _Job:
         return body
 
     def _invoke(self, body: bytes) -> bytes:
-        return invoke(self.model, body, content_type=self.options.content_type, accept=self.options.accept).body
+        def answer(request: bytes) -> bytes:
+            return invoke(self.model, request, content_type=self.options.content_type, accept=self.options.accept).body
+
+        return self.processing.apply(body, answer)
 
     def _blame(self, request: Request, error: RequestError) -> str:
         """Name the record of a request that cannot be answered: half after half is tried again."""

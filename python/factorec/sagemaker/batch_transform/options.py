@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from ...errors import DataError
+from ..messages import choose_response_type, parse_content_type
+from .data_processing import DataProcessing, JoinSource
+from .json_path import JsonPath
 from .records import BatchStrategy, SplitType
 
-__all__ = ["AssembleWith", "CompressionType", "TransformOptions"]
+__all__ = ["AssembleWith", "CompressionType", "DataType", "TransformOptions"]
 
 AssembleWith = Literal["None", "Line"]
 CompressionType = Literal["None", "Gzip"]
+DataType = Literal["S3Prefix", "ManifestFile"]
 
 _MEGABYTE = 2**20
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -19,6 +24,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "batch_strategy": get_args(BatchStrategy),
     "assemble_with": get_args(AssembleWith),
     "compression_type": get_args(CompressionType),
+    "data_type": get_args(DataType),
+    "join_source": get_args(JoinSource),
 }
 
 
@@ -34,6 +41,10 @@ class TransformOptions:
     max_payload: int = 6
     max_concurrent_transforms: int = 1
     compression_type: CompressionType = "None"
+    data_type: DataType = "S3Prefix"
+    input_filter: str = "$"
+    output_filter: str = "$"
+    join_source: JoinSource = "None"
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -53,6 +64,11 @@ class TransformOptions:
                 f"max_payload times max_concurrent_transforms must be at most 100, got {self.max_payload} times "
                 f"{self.max_concurrent_transforms}"
             )
+        if self.join_source == "Input" and self.assemble_with != ("Line" if self.split_type == "Line" else "None"):
+            raise DataError(
+                f"join_source Input needs split_type and assemble_with to be the same, got {self.split_type} and "
+                f"{self.assemble_with}"
+            )
         if not self.max_payload and self.split_type != "None":
             raise DataError("max_payload=0 (no limit) is for whole files; with split_type give 1 to 100")
 
@@ -60,6 +76,19 @@ class TransformOptions:
     def max_bytes(self) -> int | None:
         """How large a request may be; None: as large as the file."""
         return self.max_payload * _MEGABYTE or None
+
+    def processing(self, model_types: Collection[str]) -> DataProcessing:
+        """What happens around a model, with the types of requests that it takes.
+
+        Raises
+        ------
+        DataError
+            If a type is not known to the model, or not to filters.
+        """
+        request = parse_content_type(self.content_type, model_types).name
+        response = choose_response_type(self.accept, request).name
+        filters = JsonPath(self.input_filter), JsonPath(self.output_filter)
+        return DataProcessing(*filters, self.join_source, request, response)
 
     @classmethod
     def of(cls, **options: Any) -> TransformOptions:

@@ -43,6 +43,10 @@ class Store(Protocol):
         """All files below a prefix, sorted by name."""
         ...
 
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
+        ...
+
     def read(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file to be read from its beginning."""
         ...
@@ -88,6 +92,10 @@ class LocalStore:
             (Source(str(path), path.relative_to(root).as_posix(), path.stat().st_size) for path in files_),
             key=lambda source: source.name,
         )
+
+    def size(self, path: str) -> int:
+        """How many bytes a file has."""
+        return Path(path).stat().st_size
 
     def read(self, path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file to be read from its beginning."""
@@ -156,6 +164,11 @@ class S3Store:
                 base = as_folder if name.startswith(as_folder) else f"{parent}/"
                 sources.append(Source(f"s3://{name}", name.removeprefix(base), int(info["size"])))
         return sources
+
+    def size(self, path: str) -> int:
+        """How many bytes an object has."""
+        with _as_os_error(path):
+            return int(self._fs.info(path)["size"])
 
     @contextlib.contextmanager
     def read(self, path: str) -> Iterator[BinaryIO]:
