@@ -256,6 +256,32 @@ def test_what_the_program_is_to_blame_for(tmp_path, rows, monkeypatch):
     assert root.failure == "InternalServerError: division by zero"
 
 
+def test_the_failure_of_a_file_whose_name_is_no_text(tmp_path):
+    root = Root(tmp_path, FM)
+    path = os.fsencode(root.file("train", "x").parent) + b"/\xff"
+    with open(path, "wb") as file:
+        file.write(b"not a record")
+    with pytest.raises(FormatError, match="no record begins here"):
+        root.train()
+    assert root.failure.startswith("ClientError: ")
+    assert r"/\udcff: record 0" in root.failure
+    assert r"/\udcff: record 0" in root.log
+
+
+def test_the_failure_is_there_when_nobody_reads_the_log(tmp_path):
+    root = Root(tmp_path, FM | {"epochs": "-1"})
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            if "ERROR" in text:
+                raise BrokenPipeError
+            return super().write(text)
+
+    with pytest.raises(BrokenPipeError):
+        train(root.path, stream=Closed())
+    assert root.failure.startswith("ClientError: epochs must be")
+
+
 def test_a_failed_job_leaves_the_model_that_was_there(tmp_path, rows):
     root = fm_job(tmp_path, rows)
     root.train()

@@ -129,12 +129,13 @@ def train(
     except Exception as error:
         theirs = isinstance(error, FactorecError | OSError)
         text = f"{'ClientError' if theirs else 'InternalServerError'}: {' '.join(str(error).split())}"
-        job.info(text, "ERROR")
+        encoded = text.encode(errors="backslashreplace")  # names of files may hold bytes that are no text
         if folder.is_dir():
             with contextlib.suppress(OSError):
                 failure.parent.mkdir(exist_ok=True)
                 with atomic_file(failure) as file:
-                    file.write(text.encode())
+                    file.write(encoded)
+        job.info(encoded.decode(), "ERROR")  # after the file: nobody may be reading the log any more
         raise
 
 
