@@ -99,6 +99,26 @@ py::str name_of(const RecordColumn& column, const FilePosition& position) {
   return py::reinterpret_steal<py::str>(name);
 }
 
+// Lists rather than arrays: this is for callers who look at single records.
+py::object as_value(const RecordMessage::Value& value) {
+  py::list values;
+  for (const double number : value.values) {
+    if (value.field == 7)
+      values.append(static_cast<std::int64_t>(number));
+    else
+      values.append(number);
+  }
+  py::list contents;
+  for (const std::string& bytes : value.bytes) contents.append(py::bytes(bytes));
+  return py::make_tuple(value.field, values, value.keys, value.shape, contents, py::bytes(value.content_type));
+}
+
+py::list as_entries(const RecordMessage::Map& map) {
+  py::list entries;
+  for (const auto& [name, value] : map) entries.append(py::make_tuple(py::bytes(name), as_value(value)));
+  return entries;
+}
+
 }  // namespace
 
 void bind_recordio(py::module_& module) {
@@ -151,6 +171,20 @@ void bind_recordio(py::module_& module) {
       },
       py::arg("data"), py::arg("begin"), py::arg("end"), py::arg("n_features"), py::arg("offset"), py::arg("record"),
       py::arg("n_threads"));
+  // Text is given as bytes: whether it is UTF-8 is not looked at here.
+  module.def(
+      "recordio_messages",
+      [](const py::bytes& data, std::int64_t begin, std::int64_t end, std::int64_t offset, std::int64_t record) {
+        const auto bytes = view_bytes(data, begin, end);
+        const auto messages =
+            interruptible([&](Control& control) { return read_messages(bytes, {offset, record}, control); });
+        py::list out;
+        for (const RecordMessage& message : messages)
+          out.append(py::make_tuple(as_entries(message.features), as_entries(message.label), py::bytes(message.uid),
+                                    py::bytes(message.metadata), py::bytes(message.configuration)));
+        return out;
+      },
+      py::arg("data"), py::arg("begin"), py::arg("end"), py::arg("offset"), py::arg("record"));
 }
 
 }  // namespace factorec::bindings

