@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
+from factorec import Recommender
 from factorec.errors import DataError, FormatError
 from factorec.fm import TrainingSet
 from factorec.formats.fm_artifact import write_fm_artifact
@@ -338,3 +339,15 @@ def test_artifacts_that_say_little(tmp_path):
     write_fm_artifact(path, 1.0, factors[:, 0], factors, predictor_type="regressor", hyperparameters={"epochs": "many"})
     with pytest.raises(FormatError, match="its hyperparameters: epochs must be an integer"):
         load_artifact(path)
+
+
+def test_a_recommender_takes_the_estimator(rows, tmp_path):
+    """Its ids are numbered by the encoder: as many columns as there are ids."""
+    X, y = rows
+    table = {"user_id": X.indices[::2], "item_id": X.indices[1::2], "rating": y}
+    rec = Recommender(make(epochs="2"), target="rating").fit(table)
+    assert rec.recommend([3], n=2).counts.tolist() == [2]
+    assert np.isfinite(rec.explain(3, X.indices[1]).score)
+    with pytest.raises(DataError, match="a recommender with a ManagedFMClassifier cannot be saved"):
+        rec.save(tmp_path / "model.factorec")
+    assert not list(tmp_path.iterdir())

@@ -53,6 +53,10 @@ _SCHEMA = {
 def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     """Write a fitted recommender."""
     estimator, p = rec.estimator_, rec.estimator_.parameters_
+    if type(estimator) not in _ESTIMATORS.values():
+        raise DataError(
+            f"a recommender with a {type(estimator).__name__} cannot be saved, only with {' or '.join(_ESTIMATORS)}"
+        )
     penalties = p.penalties
     assert penalties is not None  # training sets it
     encoder_metadata, encoder_tensors = rec.encoder_.state()

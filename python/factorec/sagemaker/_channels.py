@@ -151,7 +151,7 @@ class _Growing:
     def extend(self, values: npt.NDArray[Any]) -> None:
         needed = self.size + len(values)
         if needed > len(self._values):
-            self._values.resize(max(needed, len(self._values) * 3 // 2), refcheck=False)
+            self._values.resize(max(needed, len(self._values) * 5 // 4), refcheck=False)
         self._values[self.size : needed] = values
         self.size = needed
 

@@ -19,6 +19,7 @@ from ..errors import DataError
 __all__ = ["Configuration", "boolean", "choice", "integer", "number"]
 
 _READER, _VALID = "reader", "valid"
+_MOST = 2**62  # what the core counts with has 63 bits
 
 
 class Configuration:
@@ -59,7 +60,7 @@ class Configuration:
             if name in table:
                 try:
                     values[name] = table[name].metadata[_READER](value)
-                except ValueError:
+                except (ValueError, OverflowError):
                     wrong.append(f"{name} must be {table[name].metadata[_VALID]}, got {value!r}")
             elif name in cls.hidden:
                 if name not in cls.without_effect and str(value) != cls.hidden[name]:
@@ -114,7 +115,7 @@ def integer(*, low: int = 1, high: int | None = None, default: Any = dataclasses
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise ValueError
         whole = int(value)
-        if whole < low or (high is not None and whole > high):
+        if whole < low or whole > (_MOST if high is None else high):
             raise ValueError
         return whole
 

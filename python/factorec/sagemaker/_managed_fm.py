@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, TextIO
@@ -22,7 +21,7 @@ from ..fm._fitting import Weights
 from ..fm._problem import Problem
 from ..formats.fm_artifact import write_fm_artifact
 from ..metrics import classification_metrics, regression_metrics
-from .hyperparameters import BLOCKS, FMHyperparameters
+from .hyperparameters import LIBRARY_NAMES, FMHyperparameters
 from .log_lines import JobLog, fm_metrics
 
 __all__ = ["PARAMETERS", "ManagedFM"]
@@ -48,7 +47,7 @@ class ManagedFM(BaseFM):
     n_iter_no_change: int = 1
     warm_start: bool = False
 
-    # What `_apply` sets from the hyperparameters.
+    # What is read from the hyperparameters, see `__getattr__`.
     n_factors: int
     n_epochs: int
     batch_size: int | None
@@ -56,7 +55,6 @@ class ManagedFM(BaseFM):
     l2_bias: float
     l2_linear: float | Mapping[str, float] | None
     l2_factors: float | Mapping[str, float] | None
-    # clip_gradient has the same name here and there: `_apply` leaves a number, or None for a negative one.
 
     _log: JobLog | None = None
 
@@ -126,7 +124,8 @@ class ManagedFM(BaseFM):
             job = self._log = log if log is None or isinstance(log, JobLog) else JobLog(log)
             try:
                 if job is not None:
-                    on_epoch = _with_log(job, on_epoch, self, int(X.n_rows if isinstance(X, TrainingSet) else len(y)))
+                    n_records = int(X.n_rows if isinstance(X, TrainingSet) else len(y))
+                    on_epoch = job.on_epoch(self.predictor_type, self.n_epochs, n_records, on_epoch)
                 super().fit(X, y, sample_weight, eval_set=eval_set, on_epoch=on_epoch, **others)
             finally:
                 self.__dict__.pop("_log", None)
@@ -201,17 +200,19 @@ class ManagedFM(BaseFM):
 
     # The hooks of `Learner`.
 
-    def _apply(self, *, sparse: bool) -> None:
+    def __getattr__(self, name: str) -> Any:
         """The hyperparameters under the names by which the library reads them."""
+        if name not in LIBRARY_NAMES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self.hyperparameters.in_library()[name]
+
+    def _apply(self, *, sparse: bool) -> None:
+        """Check the hyperparameters, for what is trained now."""
         settings = self.hyperparameters_ = self.hyperparameters
         self.sparse_input_ = sparse
-        uses = {"bias": settings.use_bias, "linear": settings.use_linear, "factors": True}
-        self.n_factors = settings.num_factors
-        self.n_epochs = settings.epochs
-        self.batch_size = settings.mini_batch_size
-        self.learning_rate = {block: getattr(settings, f"{block}_lr") if uses[block] else 0.0 for block in BLOCKS}
-        self.l2_bias, self.l2_linear, self.l2_factors = settings.bias_wd, settings.linear_wd, settings.factors_wd
-        clip = settings.clip_gradient
+        clip = (
+            settings.clip_gradient
+        )  # has the same name in the library, where it is a number, and None for no clipping
         self.clip_gradient = None if clip is None or clip < 0 else clip
 
     def _problem(self, *args: Any, **keywords: Any) -> Problem:
@@ -292,22 +293,6 @@ ManagedFM.__init__.__signature__ = _signature()  # type: ignore[attr-defined]
 
 def _is_sparse(X: Any) -> bool:
     return isinstance(X, TrainingSet) or bool(issparse(X))
-
-
-def _with_log(job: JobLog, on_epoch: Any, fm: ManagedFM, n_records: int) -> Any:
-    """``on_epoch``, after the epoch's lines are logged."""
-    began = time.perf_counter()
-
-    def told(epoch: int, metrics: dict[str, dict[str, float]]) -> None:
-        nonlocal began
-        seconds = time.perf_counter() - began
-        of_train = fm_metrics(fm.predictor_type, metrics["train"])
-        job.epoch(epoch, of_train, n_epochs=fm.n_epochs, n_records=n_records, seconds=seconds)
-        if on_epoch is not None:
-            on_epoch(epoch, metrics)
-        began = time.perf_counter()
-
-    return told
 
 
 def _warn_of_order(problem: Problem) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from ._configuration import Configuration, boolean, choice, integer, number
 
 __all__ = ["FMHyperparameters", "KNNHyperparameters"]
 
 BLOCKS = ("bias", "linear", "factors")
+# Parameters of `FMClassifier` that hyperparameters say under other names.
+LIBRARY_NAMES = ("n_factors", "n_epochs", "batch_size", "learning_rate", "l2_bias", "l2_linear", "l2_factors")
 
 # The hyperparameter that goes with a method of initialisation, and what it says.
 _OF_METHOD = {
@@ -155,6 +157,13 @@ class FMHyperparameters(Configuration):
         """How a block ("bias", "linear", "factors") starts: the method and its sigma, scale or value."""
         method: str = getattr(self, f"{block}_init_method")
         return method, float(getattr(self, f"{block}_{_OF_METHOD[method][0]}"))
+
+    def in_library(self) -> dict[str, Any]:
+        """``LIBRARY_NAMES`` -> values. A block that is not used has the rate 0."""
+        used = {"bias": self.use_bias, "linear": self.use_linear, "factors": True}
+        rates = {block: getattr(self, f"{block}_lr") if used[block] else 0.0 for block in BLOCKS}
+        values = (self.num_factors, self.epochs, self.mini_batch_size, rates)
+        return dict(zip(LIBRARY_NAMES, (*values, self.bias_wd, self.linear_wd, self.factors_wd), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 __all__ = ["JobLog", "Metrics", "fm_metrics"]
 
 # (name, "loss" or "score", value), in the order of the log.
 Metrics = Sequence[tuple[str, str, float]]
+
+OnEpoch = Callable[[int, dict[str, dict[str, float]]], object]
 
 
 def fm_metrics(predictor_type: str, metrics: Mapping[str, float]) -> Metrics:
@@ -96,6 +98,21 @@ class JobLog:
         self.info(f"#progress_metric: host={self.host}, completed {100.0 * (epoch + 1) / n_epochs} % of epochs")
         rate = n_records / seconds if seconds > 0 else float("inf")
         self.info(f"#throughput_metric: host={self.host}, train throughput={rate} records/second")
+
+    def on_epoch(self, predictor_type: str, n_epochs: int, n_records: int, then: OnEpoch | None) -> OnEpoch:
+        """For `FMClassifier.fit`: writes the lines of each epoch, and then calls ``then``."""
+        began = time.perf_counter()
+
+        def told(epoch: int, metrics: dict[str, dict[str, float]]) -> None:
+            nonlocal began
+            seconds = time.perf_counter() - began
+            of_train = fm_metrics(predictor_type, metrics["train"])
+            self.epoch(epoch, of_train, n_epochs=n_epochs, n_records=n_records, seconds=seconds)
+            if then is not None:
+                then(epoch, metrics)
+            began = time.perf_counter()
+
+        return told
 
     def trained(self, metrics: Metrics) -> None:
         """Write the metrics of the last epoch as those of the job."""
