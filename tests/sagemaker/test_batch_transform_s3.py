@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from factorec.errors import DataError
+from factorec.errors import DataError, FormatError
 from factorec.sagemaker import invoke, transform
 from factorec.sagemaker.batch_transform import TransformError
 from factorec.sagemaker.batch_transform.stores import S3Store
@@ -110,6 +110,19 @@ def test_keys_that_are_no_paths_below_a_folder_are_not_written(s3, classifier, t
         transform(classifier, "s3://bucket/in/", folder, **LINES)
     assert sorted(failed.value.failures) == sorted(f"s3://bucket/{key}" for key in bad)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["good.out"]
+
+
+def test_a_manifest_in_s3_lists_objects_only(s3, classifier, tmp_path):
+    """Whoever fills the bucket must not choose which files of this machine are read."""
+    (tmp_path / "private").write_bytes(lines(1))
+    put(s3, "in/a", lines(2))
+    for prefix in (str(tmp_path), f"{tmp_path}/", "", "."):
+        put(s3, "manifest", json.dumps([{"prefix": prefix}, "private"]).encode())
+        with pytest.raises(FormatError, match=r"the manifest is in S3, and its prefix .* is not"):
+            transform(classifier, "s3://bucket/manifest", tmp_path / "out", data_type="ManifestFile", **LINES)
+    put(s3, "manifest", json.dumps([{"prefix": "s3://bucket/in"}, "a"]).encode())
+    done = transform(classifier, "s3://bucket/manifest", tmp_path / "out", data_type="ManifestFile", **LINES)
+    assert done.outputs == [str(tmp_path / "out" / "a.out")]
 
 
 def test_large_objects_pass_in_parts_and_a_failure_leaves_neither_object_nor_upload(s3, classifier, monkeypatch):

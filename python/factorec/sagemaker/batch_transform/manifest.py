@@ -6,7 +6,7 @@ import json
 import posixpath
 
 from ...errors import FormatError
-from .stores import Source, Store, open_store
+from .stores import Source, Store, is_s3, open_store
 
 __all__ = ["read_manifest"]
 
@@ -26,14 +26,15 @@ def read_manifest(store: Store, path: str) -> tuple[Store, list[Source]]:
     Returns
     -------
     store : Store
-        Of the prefix, which may be a folder, too.
+        Of the prefix: S3, or, of a manifest on this machine, a folder, too.
     sources : list of Source
         In the order of the manifest, named as there.
 
     Raises
     ------
     FormatError
-        If it is no such list, or a name leads out of the prefix.
+        If it is no such list, a name leads out of the prefix, or a manifest in S3 lists files of this machine: whoever
+        fills a bucket must not choose what is read here.
     OSError
         If it, or a file that it lists, cannot be read.
     """
@@ -48,6 +49,8 @@ def read_manifest(store: Store, path: str) -> tuple[Store, list[Source]]:
     prefix, names = entries[0].get("prefix"), entries[1:]
     if not isinstance(prefix, str) or not all(isinstance(name, str) for name in names):
         raise FormatError(f"{path}: the manifest needs a prefix, and names that are strings")
+    if is_s3(path) and not is_s3(prefix):
+        raise FormatError(f"{path}: the manifest is in S3, and its prefix {prefix!r:.200} is not")
     listed = open_store(prefix)
     sources = []
     for name in names:
