@@ -105,8 +105,9 @@ def test_more_neighbours_than_rows_are_all_rows(rng):
     np.testing.assert_array_equal(answer["labels"], [[10, 20, 30], [30, 20, 10]])
     assert knn.neighbors(np.float32([[1]]), n=100)[0].shape == (1, 3)
     assert knn.neighbors(np.float32([[1]]), n=2)[0].tolist() == [[30, 20]]
-    with pytest.raises(DataError, match="n must be"):
-        knn.neighbors(np.float32([[1]]), n=0)
+    for n in (0, -1, 1.5, True):
+        with pytest.raises(DataError, match="n must be an integer of at least 1"):
+            knn.neighbors(np.float32([[1]]), n=n)
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.coo_array, list])
@@ -127,7 +128,7 @@ def test_the_batch_does_not_show(rng, monkeypatch):
         knn = KNN(GIVEN | given, random_state=0).fit(items, np.arange(400))
         whole = knn.predict(queries, verbose=True)
         one = [knn.predict(queries[i : i + 1], verbose=True) for i in range(300)]
-        monkeypatch.setattr("factorec.sagemaker.knn._CHUNK_VALUES", 16 * 7)
+        monkeypatch.setattr("factorec.sagemaker._labelled_index._CHUNK_VALUES", 16 * 7)
         chunked = knn.predict(sparse.csr_array(queries), verbose=True)
         monkeypatch.undo()
         for name, values in whole.items():
@@ -290,6 +291,20 @@ def test_labels_up_to_the_edge_and_any_value_of_a_regressor():
     np.testing.assert_array_equal(knn.predict(np.eye(3))["predicted_label"], edge)
     knn = KNN(GIVEN | {"k": "1", "predictor_type": "regressor"}).fit(np.eye(3), [2**24 + 1, 1e30, 0.1])
     np.testing.assert_array_equal(knn.predict(np.eye(3))["predicted_label"], np.float32([2**24, 1e30, 0.1]))
+
+
+def test_a_fit_that_fails_changes_nothing(rng):
+    items = floats(rng, 30, 4)
+    given = {"dimension_reduction_type": "sign", "dimension_reduction_target": "3", "sample_size": "20"}
+    knn = KNN(GIVEN | given, random_state=0).fit(items, np.arange(30))
+    before, seed, positions = knn.predict(items, verbose=True), knn.seed_, knn.positions_
+    knn.random_state = 1
+    with pytest.raises(DataError, match="is infinite"):  # the projection overflows
+        knn.fit(np.full((30, 4), 3e38), np.arange(30))
+    assert knn.seed_ == seed
+    assert knn.positions_ is positions
+    for name, values in knn.predict(items, verbose=True).items():
+        np.testing.assert_array_equal(values, before[name])
 
 
 def test_requests_that_do_not_fit(rng):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,21 +14,18 @@ from sklearn.utils import check_random_state
 
 from ..errors import DataError, FormatError
 from ..formats.knn_artifact import KNNArtifact, read_knn_artifact, write_knn_artifact
-from ..search import ItemIndex, SearchResult
 from ._knn_rows import as_labels, as_rows, sample_positions
-from ._projection import RandomProjection, as_dense
-from ._votes import mean_label, most_frequent_label
+from ._labelled_index import LabelledIndex, Metric
+from ._projection import RandomProjection
+from ._votes import accuracy_and_macro_f1, mean_label, most_frequent_label
 from .hyperparameters import KNNHyperparameters
 from .messages import CSV, JSON, JSON_LINES, RECORDIO, Predictions
 
 __all__ = ["KNN"]
 
 Floats = npt.NDArray[np.float32]
-Metric = Literal["l2", "inner_product", "cosine"]
 
 METRICS: dict[str, Metric] = {"L2": "l2", "INNER_PRODUCT": "inner_product", "COSINE": "cosine"}
-
-_CHUNK_VALUES = 1 << 22  # of queries that are made dense, or of their neighbours, at a time
 
 
 class KNN:
@@ -135,16 +132,17 @@ class KNN:
             raise DataError("X has no rows")
         target = self._target(n_features)
         random = check_random_state(self.random_state)
-        self.seed_ = int(random.randint(2**31 - 1))
-        self.positions_ = sample_positions(n_rows, given.sample_size, random)
-        if len(self.positions_) < n_rows:
-            rows = rows[self.positions_]
+        seed = int(random.randint(2**31 - 1))
+        positions = sample_positions(n_rows, given.sample_size, random)
         projection = (
             None
             if target is None or given.dimension_reduction_type is None
-            else RandomProjection(given.dimension_reduction_type, n_features, target, self.seed_)
+            else RandomProjection(given.dimension_reduction_type, n_features, target, seed)
         )
-        self._keep(_dense(rows, projection), labels[self.positions_], n_features, projection)
+        kept = rows if len(positions) == n_rows else rows[positions]
+        metric = METRICS[given.index_metric]
+        self._keep(LabelledIndex.of_rows(kept, labels[positions], metric, projection, self.n_jobs))
+        self.seed_, self.positions_ = seed, positions
         self.metrics_ = {name: self.evaluate(*rows) for name, rows in (eval_set or {}).items()}
         return self
 
@@ -187,7 +185,8 @@ class KNN:
             n_features = projection.n_features
             given |= {"dimension_reduction_type": projection.kind, "dimension_reduction_target": projection.target}
         knn = cls(given | {"feature_dim": n_features}, n_jobs=n_jobs)
-        knn._keep(artifact.vectors, artifact.labels, n_features, projection, packed=True)
+        metric = METRICS[knn.hyperparameters.index_metric]
+        knn._keep(LabelledIndex.of_vectors(artifact.vectors, artifact.labels, metric, projection, n_jobs))
         return knn
 
     def save_artifact(self, path: str | PathLike[str]) -> None:
@@ -199,14 +198,15 @@ class KNN:
             A file, or a folder that is there, which gets the files inside.
         """
         self._check_fitted()
+        projection = self._rows.projection
         write_knn_artifact(
             path,
-            self.index_.__getstate__()["vectors"],
-            self.labels_,
+            self._rows.vectors,
+            self._rows.labels,
             k=self.hyperparameters.k,
             predictor_type=self.hyperparameters.predictor_type,
             metric=self.hyperparameters.index_metric,
-            dimension_reduction=None if self._projection is None else self._projection.to_json(),
+            dimension_reduction=None if projection is None else projection.to_json(),
         )
 
     def _target(self, n_features: int) -> int | None:
@@ -223,28 +223,12 @@ class KNN:
             )
         return target
 
-    def _keep(
-        self,
-        vectors: Floats,
-        labels: Floats,
-        n_features: int,
-        projection: RandomProjection | None,
-        *,
-        packed: bool = False,
-    ) -> None:
-        metric = METRICS[self.hyperparameters.index_metric]
-        if packed:  # as an index holds them: for "cosine" of length 1, which dividing by it again would change
-            self.index_ = ItemIndex.__new__(ItemIndex)
-            state = {"vectors": vectors, "offsets": None, "metric": metric, "n_jobs": self.n_jobs}
-            self.index_.__setstate__(state)
-        else:
-            self.index_ = ItemIndex(vectors, metric=metric, n_jobs=self.n_jobs)
-        self.labels_ = labels
-        self._n_features = n_features
-        self._projection = projection
-        if self.hyperparameters.k > len(labels):
+    def _keep(self, rows: LabelledIndex) -> None:
+        self._rows = rows
+        self.index_, self.labels_ = rows.index, rows.labels
+        if self.hyperparameters.k > len(rows.labels):
             warnings.warn(
-                f"k is {self.hyperparameters.k}, and there are {len(labels)} rows: all of them are neighbours",
+                f"k is {self.hyperparameters.k}, and there are {len(rows.labels)} rows: all of them are neighbours",
                 stacklevel=3,
             )
 
@@ -252,7 +236,7 @@ class KNN:
     def n_features(self) -> int:
         """The width of a row, before any projection."""
         self._check_fitted()
-        return self._n_features
+        return self._rows.n_features
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "index_"):
@@ -280,22 +264,15 @@ class KNN:
             If a width is wrong or a value not finite.
         """
         self._check_fitted()
-        rows = as_rows(X, "rows", self._n_features)
-        n = min(self.hyperparameters.k if n is None else n, self.index_.n_items)
-        labels, scores = np.empty((rows.shape[0], n), np.float32), np.empty((rows.shape[0], n), np.float32)
-        for part, found in self._search(rows, n):
-            labels[part], scores[part] = self.labels_[found.ids], found.scores
-        return labels, scores
-
-    def _search(self, rows: Any, n: int) -> Iterator[tuple[slice, SearchResult]]:
-        """The neighbours of some rows after others, so that memory is bounded."""
-        chunk = max(1, _CHUNK_VALUES // max(self._n_features, self.index_.n_factors, n))
-        for start in range(0, rows.shape[0], chunk):
-            part = slice(start, start + chunk)
-            found = self.index_.search(_dense(rows[part], self._projection), n)
-            if found.counts.min(initial=n) < n:  # only without fused instructions, see ItemIndex
-                raise DataError(f"an inner product of row {start + int(found.counts.argmin())} overflows")
-            yield part, found
+        rows = as_rows(X, "rows", self.n_features)
+        n = self.hyperparameters.k if n is None else n
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise DataError(f"n must be an integer of at least 1, got {n!r}")
+        n = min(int(n), len(self.labels_))
+        all_labels, all_scores = (np.empty((rows.shape[0], n), np.float32) for _ in range(2))
+        for part, labels, scores in self._rows.search(rows, n):
+            all_labels[part], all_scores[part] = labels, scores
+        return all_labels, all_scores
 
     def predict(self, X: Any, *, verbose: bool = False) -> Predictions:
         """Answer as the service does.
@@ -315,22 +292,21 @@ class KNN:
             first; for INNER_PRODUCT and COSINE they are similarities, and the best neighbour is the last.
         """
         self._check_fitted()
-        rows = as_rows(X, "rows", self._n_features)
-        n_rows, k = rows.shape[0], min(self.hyperparameters.k, self.index_.n_items)
+        rows = as_rows(X, "rows", self.n_features)
+        n_rows, k = rows.shape[0], min(self.hyperparameters.k, len(self.labels_))
         vote = most_frequent_label if self.hyperparameters.predictor_type == "classifier" else mean_label
         predictions = {"predicted_label": np.empty(n_rows, np.float32)}
         if verbose:
             predictions |= {name: np.empty((n_rows, k), np.float32) for name in ("labels", "distances")}
         nearest_first = self.hyperparameters.index_metric == "L2"
-        for part, found in self._search(rows, k):
-            labels = self.labels_[found.ids]
+        for part, labels, scores in self._rows.search(rows, k):
             predictions["predicted_label"][part] = vote(labels)
             if verbose and nearest_first:
                 predictions["labels"][part] = labels
-                np.subtract(0, found.scores, out=predictions["distances"][part])  # negated: -0 would be printed
+                np.subtract(0, scores, out=predictions["distances"][part])  # negated: -0 would be printed
             elif verbose:
                 predictions["labels"][part] = labels[:, ::-1]
-                predictions["distances"][part] = found.scores[:, ::-1]
+                predictions["distances"][part] = scores[:, ::-1]
         return predictions
 
     def evaluate(self, X: Any, y: npt.ArrayLike) -> dict[str, float]:
@@ -354,16 +330,7 @@ class KNN:
             raise DataError("there are no rows to judge")
         if self.hyperparameters.predictor_type == "regressor":
             return {"mse": float(np.mean((predicted - true) ** 2))}
-        classes, codes = np.unique(np.concatenate([true, predicted]), return_inverse=True)
-        true_codes, codes = codes[: len(true)], codes[len(true) :]
-        right = np.bincount(codes[codes == true_codes], minlength=len(classes))
-        occurrences = np.bincount(codes, minlength=len(classes)) + np.bincount(true_codes, minlength=len(classes))
-        return {"accuracy": float(np.mean(predicted == true)), "macro_f_1.000": float(np.mean(2 * right / occurrences))}
+        return accuracy_and_macro_f1(true, predicted)
 
     def __repr__(self) -> str:
         return f"KNN({self.hyperparameters.as_strings()})"
-
-
-def _dense(rows: Any, projection: RandomProjection | None) -> Floats:
-    dense: Floats = as_dense(rows) if projection is None else projection.transform(rows)
-    return dense
