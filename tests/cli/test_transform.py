@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -65,3 +69,34 @@ def test_s3_needs_credentials_in_the_environment(run, model, tmp_path, monkeypat
     code, _, err = run("transform", model, "s3://bucket/in", tmp_path / "out")
     assert code == 3
     assert "needs AWS_ACCESS_KEY_ID in the environment" in err
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interrupted_job_leaves_nothing_behind(model, tmp_path, threads):
+    with (tmp_path / "rows").open("wb") as file:
+        for _ in range(400):
+            file.write(b'{"features": [1, 0]}\n' * 50_000)
+    arguments = [model, tmp_path / "rows", tmp_path / "out", *LINES, "--max-payload", 1]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "factorec",
+            "transform",
+            *map(str, arguments),
+            "--max-concurrent-transforms",
+            str(threads),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir()):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "factorec: interrupted\n")
+    assert list((tmp_path / "out").iterdir()) == []
