@@ -366,6 +366,6 @@ def test_sigterm_before_the_first_epoch_is_over_leaves_no_model(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert err == "factorec: terminated\n"
-    assert "SIGTERM came before the first epoch was complete" in out
+    assert "SIGTERM came before there was a model" in out
     assert root.model == []
     assert root.failure is None

@@ -124,11 +124,11 @@ def train(
         with _logged_warnings(job), _sigterm() as stop:
             return _Job(folder, job, algorithm, random_state, n_jobs).run(stop, padded_test_metrics)
     except StopTraining:
-        job.info("SIGTERM came before the first epoch was complete: there is no model", "WARNING")
+        job.info("SIGTERM came before there was a model: an epoch must be complete", "WARNING")
         raise
     except Exception as error:
         theirs = isinstance(error, FactorecError | OSError)
-        text = f"{'ClientError' if theirs else 'InternalServerError'}: {' '.join(str(error).split())}"
+        text = f"{'ClientError' if theirs else 'InternalServerError'}: {_one_line(error)}"
         encoded = text.encode(errors="backslashreplace")  # names of files may hold bytes that are no text
         if folder.is_dir():
             with contextlib.suppress(OSError):
@@ -137,6 +137,12 @@ def train(
                     file.write(encoded)
         job.info(encoded.decode(), "ERROR")  # after the file: nobody may be reading the log any more
         raise
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class _Job:
