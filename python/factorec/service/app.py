@@ -126,7 +126,7 @@ class _Service:
         try:
             return await self.answer(request, headers)
         except RequestError as error:
-            return PlainTextResponse(str(error), error.status, headers)
+            return _final(request, PlainTextResponse(str(error), error.status, headers))
         except Exception as error:
             return PlainTextResponse(_unexpected(error, request_id), 500, headers)
 
@@ -143,7 +143,7 @@ class _Service:
             except Exception as error:
                 response = platform.model_error(500, _unexpected(error, request_id), name, request_id)
         response.headers["x-amzn-RequestId"] = request_id
-        return response
+        return _final(request, response)
 
     async def not_offered(self, request: Request) -> Response:
         kind = "InvokeEndpointAsync" if request.url.path.endswith("/async-invocations") else "streamed responses"
@@ -157,6 +157,14 @@ class _Service:
         except ClientDisconnect:
             return Response(status_code=400)  # which nobody reads
         return Response(response.body, headers=headers, media_type=response.content_type)
+
+
+def _final(request: Request, response: Response) -> Response:
+    """The response to a request whose body may not have been read."""
+    # Whether the rest of the body comes is open, and so where the next request begins.
+    if response.status_code == 408 or "expect" in request.headers:
+        response.headers["Connection"] = "close"
+    return response
 
 
 async def _plain(_: Request, error: Exception) -> Response:
