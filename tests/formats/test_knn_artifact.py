@@ -166,3 +166,14 @@ def test_either_artifact_is_told_apart(tmp_path):
     (tmp_path / "model_algo-1").write_bytes(b"neither")
     with pytest.raises(FormatError, match="not a zip"):
         read_artifact(tmp_path)
+
+
+def test_a_folder_gets_all_files_or_none(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "model_algo-1.json").unlink()
+    (folder / "model_algo-1.json").mkdir()  # the last one fails
+    with pytest.raises(OSError, match="not a regular file"):
+        write_knn_artifact(folder, -X, LABELS, k=3, predictor_type="classifier", metric="L2")
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == {
+        name: data for name, data in before.items() if name != "model_algo-1.json"
+    }

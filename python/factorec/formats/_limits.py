@@ -32,7 +32,10 @@ def default_limit(file_size: int) -> int:
 def check_size(size: int, limit: int, what: str) -> None:
     """Refuse what would take more than `limit` bytes."""
     if size > limit:
-        raise FormatError(f"{what} would unpack to more than {limit} bytes; if it is to be trusted, give max_size=")
+        raise FormatError(
+            f"{what} would unpack to more than {limit} bytes; if it is to be trusted, give max_size= to "
+            "factorec.formats.artifact.read_artifact"
+        )
 
 
 def read_limited(file: Readable, limit: int, what: str) -> bytes:

@@ -7,6 +7,7 @@ not document it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -215,9 +216,9 @@ def write_knn_artifact(
     if not Path(path).is_dir():
         write_tar(path, files)
         return
-    for name, data in files.items():
-        with atomic_file(Path(path) / name) as file:
-            file.write(data)
+    with contextlib.ExitStack() as ready:  # all three are there before the first takes its place
+        for name, data in files.items():
+            ready.enter_context(atomic_file(Path(path) / name)).write(data)
 
 
 def _k(value: Any, name: str) -> int:
