@@ -134,6 +134,17 @@ def load_model(path: str | PathLike[str], *, n_jobs: int | None = None) -> Model
         If it is none of these, is damaged, or does not say whether it classifies or regresses.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from factorec.formats.fm_artifact import write_fm_artifact
+    >>> path = tempfile.mkdtemp() + "/model.tar.gz"
+    >>> factors = np.array([[1.0], [2.0]], np.float32)
+    >>> write_fm_artifact(path, 0.5, np.zeros(2, np.float32), factors, predictor_type="regressor", hyperparameters={})
+    >>> model = load_model(path)
+    >>> model.kind, model.n_features, model.predict(np.ones((1, 2), np.float32))
+    ('fm', 2, {'score': array([2.5], dtype=float32)})
     """
     if _is_artifact(Path(path)):
         return _load_artifact(path, n_jobs)
