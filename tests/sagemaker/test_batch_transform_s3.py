@@ -90,6 +90,19 @@ def test_a_prefix_may_end_inside_a_name_or_be_a_key(s3, classifier):
     assert done.outputs == ["s3://bucket/out/users-1.jsonl.out", "s3://bucket/out/users-2.jsonl.out"]
     done = transform(classifier, "s3://bucket/in/items.jsonl", "s3://bucket/in", **LINES)
     assert done.outputs == ["s3://bucket/in/items.jsonl.out"]
+    # The output is no input of the next run.
+    assert transform(classifier, "s3://bucket/in/items.jsonl", "s3://bucket/in", **LINES) == done
+    put(s3, "in/users/users-1.jsonl", lines(2))
+    done = transform(classifier, "s3://bucket/in/users", "s3://bucket/new", **LINES)
+    names = ["users-1.jsonl", "users-2.jsonl", "users/users-1.jsonl"]
+    assert done.outputs == [f"s3://bucket/new/{name}.out" for name in names]
+
+
+def test_a_whole_bucket(s3, classifier, tmp_path):
+    for key in ("a", "b/c", "b/d"):
+        put(s3, key, lines(2))
+    done = transform(classifier, "s3://bucket", tmp_path, max_concurrent_transforms=3, **LINES)
+    assert done.outputs == [str(tmp_path / f"{name}.out") for name in ("a", "b/c", "b/d")]
 
 
 def test_between_s3_and_folders(s3, classifier, tmp_path):

@@ -101,8 +101,9 @@ class FMModel:
         Returns
         -------
         dict of str to ndarray of float32, shape (n,)
-            ``score``: the probability of a binary classifier, the unclamped value of a regressor. Classifiers also
-            have ``predicted_label``: 1 from a score of 0.5 on, that one included.
+            ``score``: the probability of a binary classifier (of the second class, if it has classes other than 0
+            and 1), the unclamped value of a regressor. Classifiers also have ``predicted_label``: 1 from a score of
+            0.5 on, that one included.
         """
         n_threads = min(self._n_threads, 1 + getattr(rows, "nnz", rows.size) // _ENTRIES_PER_THREAD)
         raw = self.parameters.decision_function(rows, n_jobs=n_threads)

@@ -146,24 +146,28 @@ class S3Store:
     def find(self, prefix: str) -> list[Source]:
         """All objects whose key begins with a prefix, sorted by key; those that stand for a folder are left out.
 
-        Names are relative to the prefix as a folder, and where it is only the beginning of a name, to the folder of
-        that (a guess: the documentation shows the first).
+        Two guesses. A prefix that is a key means that object alone, not also its ``.out`` of an earlier run beside it.
+        Names are relative to the prefix, if it is the folder of all objects, otherwise to the folder that it is in.
         """
         path = prefix.removeprefix("s3://")
         bucket, _, key = path.partition("/")
         if not bucket:
             raise DataError(f"{prefix!r} names no bucket")
-        folder, _, beginning = key.rpartition("/")
-        parent = f"{bucket}/{folder}".rstrip("/")
+        above, _, beginning = key.rpartition("/")
+        parent = f"{bucket}/{above}".rstrip("/")
         with _as_os_error(prefix):
             found = self._fs.find(parent, prefix=beginning, detail=True)
-        as_folder = f"{path.rstrip('/')}/"
-        sources = []
-        for name, info in sorted(found.items()):
-            if info["type"] == "file" and not info["Key"].endswith("/"):
-                base = as_folder if name.startswith(as_folder) else f"{parent}/"
-                sources.append(Source(f"s3://{name}", name.removeprefix(base), int(info["size"])))
-        return sources
+        sizes = {
+            name: int(info["size"])
+            for name, info in sorted(found.items())
+            if info["type"] == "file" and not info["Key"].endswith("/")
+        }
+        if path in sizes:
+            sizes = {path: sizes[path]}
+        folder = f"{path.rstrip('/')}/"
+        if not all(name.startswith(folder) for name in sizes):
+            folder = f"{parent}/"
+        return [Source(f"s3://{name}", name.removeprefix(folder), size) for name, size in sizes.items()]
 
     def size(self, path: str) -> int:
         """How many bytes an object has."""
