@@ -11,16 +11,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batch_transform import transform
-    from .fm import estimator, load_artifact
+    from .fm import ManagedFMClassifier, ManagedFMRegressor, estimator, load_artifact
+    from .hyperparameters import FMHyperparameters, KNNHyperparameters
     from .invocation import invoke
     from .knn import KNN
     from .model import load_model
 
-__all__ = ["KNN", "estimator", "invoke", "load_artifact", "load_model", "transform"]
+__all__ = [
+    "KNN",
+    "FMHyperparameters",
+    "KNNHyperparameters",
+    "ManagedFMClassifier",
+    "ManagedFMRegressor",
+    "estimator",
+    "invoke",
+    "load_artifact",
+    "load_model",
+    "transform",
+]
 
 # Name -> module that has it; imported on first use, so that one part does not wait for what another needs.
 _HOMES: dict[str, str] = {
+    "FMHyperparameters": "hyperparameters",
     "KNN": "knn",
+    "KNNHyperparameters": "hyperparameters",
+    "ManagedFMClassifier": "fm",
+    "ManagedFMRegressor": "fm",
     "estimator": "fm",
     "invoke": "invocation",
     "load_artifact": "fm",
