@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import tarfile
 import zipfile
 
@@ -138,6 +139,34 @@ def test_layout_of_dense_records_where_only_names_can_tell(tmp_path):
     assert_same(read, linear=LINEAR[:3], factors=square)
     arrays = {"v": square, "w1_weight": LINEAR[:3, None], "w0_weight": [[0.25]]}
     assert_same(read_fm_artifact(model_zip(tmp_path / "sparse", arrays)), linear=LINEAR[:3], factors=square)
+
+
+def row_sparse(values, rows, shape):
+    """An array as a Module with row-sparse parameters saves it."""
+
+    def packed(shape):
+        return struct.pack(f"<i{len(shape)}q", len(shape), *shape)
+
+    head = struct.pack("<Ii", 0xF993FAC9, 1) + packed(values.shape) + packed(shape)
+    aux = struct.pack("<iiii", 1, 0, 0, 6) + packed((len(rows),))
+    return head + aux + values.astype("<f4").tobytes() + np.asarray(rows, "<i8").tobytes()
+
+
+def test_row_sparse_parameters(tmp_path):
+    """What training on sparse records leaves: rows of features that never came are not stored."""
+    rows, names = [0, 2, 6], [b"arg:v", b"arg:w1_weight", b"arg:w0_weight"]
+    arrays = [
+        row_sparse(FACTORS[rows], rows, (N, K)),
+        row_sparse(LINEAR[:1, None], [0], (N, 1)),
+        bytes.fromhex("c9fa93f9 00000000 01000000 0100000000000000 01000000 00000000 00000000 0000803e"),
+    ]
+    raw = struct.pack("<QQQ", 0x112, 0, 3) + b"".join(arrays) + struct.pack("<Q", 3)
+    raw += b"".join(struct.pack("<Q", len(name)) + name for name in names)
+    (tmp_path / "params").write_bytes(raw)
+    kept = np.isin(np.arange(N), rows)[:, None]
+    assert_same(
+        read_fm_artifact(tmp_path), linear=np.where(np.arange(N) == 0, LINEAR, 0), factors=FACTORS * kept, kind=None
+    )
 
 
 def test_what_use_bias_and_use_linear_leave_out_is_zero(tmp_path):
