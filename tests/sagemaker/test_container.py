@@ -241,6 +241,28 @@ def test_what_the_user_can_mend(tmp_path, rows, vectors):
     write_recordio(job.file("train", "labels"), X, y + 1)
     failing(job, DataError, "labels of a binary_classifier are 0 and 1")
     job = root()
+    write_recordio(job.file("train", "a"), X, y)
+    write_recordio(job.file("train", "nan"), X, np.where(np.arange(N) == 7, np.nan, y).astype(np.float32))
+    failing(job, DataError, "nan: row 7 has the label nan")
+    job = root()
+    infinite = X.astype(np.float64)
+    infinite.data[infinite.indptr[5]] = 1e300
+    write_recordio(job.file("train", "wide"), infinite, y)
+    failing(job, DataError, r"wide: row 5 holds 1e\+300: features must be finite float32")
+    job = root(NEAREST)
+    dense = np.ones((N, 5))
+    dense[3, 2] = -np.inf
+    write_recordio(job.file("train", "dense"), dense, y)
+    failing(job, DataError, "dense: row 3 holds -inf")
+    job = root(
+        {"k": "1", "sample_size": "2", "predictor_type": "regressor"}, channels={"train": {"ContentType": "text/csv"}}
+    )
+    job.file("train", "x.csv").write_text("1\n2\n")
+    failing(job, DataError, "x.csv: the first line has no comma")
+    job = root(FM | {"num_factors": str(10**15)})
+    write_recordio(job.file("train", "x"), X, y)
+    failing(job, MemoryError, "Unable to allocate")
+    job = root()
     write_recordio(job.file("train", "few"), X[:10], y[:10])
     failing(job, DataError, "mini_batch_size is 100, there are only 10 rows")
     job = root(FM | {"factors_lr": "1e30", "predictor_type": "regressor"})
@@ -312,6 +334,7 @@ def command(root, *options):
     return [sys.executable, "-m", "factorec", "sagemaker", "train", "--root", str(root.path), *options]
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, rows):
     root = fm_job(tmp_path / "good", rows)
     done = subprocess.run(command(root), capture_output=True, text=True, check=True)
@@ -340,6 +363,7 @@ def started(root, until):
     return process, lines
 
 
+@pytest.mark.slow
 def test_sigterm_saves_what_was_learned(tmp_path, rows):
     root = fm_job(tmp_path, rows, epochs="100000000")
     process, _ = started(root, "epoch=2, train binary_f")
@@ -357,6 +381,7 @@ def test_sigterm_saves_what_was_learned(tmp_path, rows):
     assert loaded.linear_.any()
 
 
+@pytest.mark.slow
 def test_sigterm_before_the_first_epoch_is_over_leaves_no_model(tmp_path):
     n = 300_000  # an epoch of seconds
     X = csr_array((np.ones(n, np.float32), np.arange(n) % WIDTH, np.arange(n + 1)), (n, WIDTH))

@@ -82,9 +82,10 @@ def read_rows(channel: Channel, n_features: int | None, *, takes_csv: bool) -> t
     rows = _Rows()
     for path in channel.files():
         read = _csv_pieces(path, n_features) if is_csv else _record_pieces(path, n_features)
+        first = rows.labels.size
         try:
             for X, y in read:
-                rows.add(X, y)
+                rows.add(X, y, rows.labels.size - first)
                 n_features = X.shape[1]
         except FormatError as error:  # names the file already
             raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from None
@@ -128,6 +129,8 @@ def _csv_pieces(path: Path, n_features: int | None) -> Iterator[tuple[Any, npt.N
         while lines := list(islice(file, _LINES_AT_ONCE)):
             if n_features is None:
                 n_features = next((line.count(b",") for line in lines if line.strip()), None)
+                if n_features == 0:
+                    raise DataError("the first line has no comma: the label and at least one feature are needed")
             if n_features is not None:
                 try:
                     table = read_csv(b"".join(lines), n_features + 1)  # the label is one more number
@@ -171,18 +174,27 @@ class _Rows:
         self._ends = _Growing(np.int64)
         self._width = 0
 
-    def add(self, X: Any, y: npt.NDArray[Any]) -> None:
+    def add(self, X: Any, y: npt.NDArray[Any], first: int) -> None:
+        """Add rows; ``first`` is the number of the first one in its file."""
         self._width = int(X.shape[1])
         if issparse(X) and self._columns is None:
             self._be_sparse()
-        with np.errstate(over="ignore"):  # what overflows is refused, with its row, by those who train
-            if self._columns is None:
-                self._values.extend(X.reshape(-1))
-            else:
-                X = csr_array(X)
-                self._ends.extend(self._values.size + X.indptr[1:].astype(np.int64))
-                self._values.extend(X.data)
-                self._columns.extend(X.indices)
+        if self._columns is not None:
+            X = csr_array(X)
+        stored = X.reshape(-1) if self._columns is None else X.data
+        with np.errstate(over="ignore"):
+            values = stored.astype(np.float32, copy=False)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            row = bad[0] // self._width if self._columns is None else np.searchsorted(X.indptr, bad[0], "right") - 1
+            raise DataError(f"row {first + row} holds {stored[bad[0]]}: features must be finite float32 numbers")
+        bad = np.flatnonzero(~np.isfinite(y))
+        if len(bad):
+            raise DataError(f"row {first + bad[0]} has the label {y[bad[0]]}: labels must be finite numbers")
+        if self._columns is not None:
+            self._ends.extend(self._values.size + X.indptr[1:].astype(np.int64))
+            self._columns.extend(X.indices)
+        self._values.extend(values)
         self.labels.extend(y)
 
     def _be_sparse(self) -> None:

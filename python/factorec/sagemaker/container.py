@@ -127,7 +127,7 @@ def train(
         job.info("SIGTERM came before there was a model: an epoch must be complete", "WARNING")
         raise
     except Exception as error:
-        theirs = isinstance(error, FactorecError | OSError)
+        theirs = isinstance(error, FactorecError | OSError | MemoryError)
         text = f"{'ClientError' if theirs else 'InternalServerError'}: {_one_line(error)}"
         encoded = text.encode(errors="backslashreplace")  # names of files may hold bytes that are no text
         if folder.is_dir():
