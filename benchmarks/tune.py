@@ -7,6 +7,8 @@ is fitted on 90 % of ua.base and judged on the rest. Taken is the best of
 those whose explanations agree with the model (fidelity >= 0.87, see quality.py): a model stopped early
 predicts as well but is no minimum of anything, and what is re-solved for a user is then another model.
 
+"-adam" draws settings of solver "adam".
+
 "-fields" adds the side features of users and films and draws the settings of their fields, with the ids at their
 defaults. It judges by the mean over two ways to hold out: 10 % of the rows, and 5 rows of every user. Side features
 help users with many ratings at almost any setting; the second way is where they can hurt those with few. Of the
@@ -48,13 +50,19 @@ class Search:
     fields: Any = None
     n_settings: int = 100
     tie: float = 0.0
+    # Adam: rows of a batch. L2 is then drawn per row, and decay is that share of it that a batch charges.
+    batch_sizes: tuple[int, ...] = ()
 
     def draw(self, random: np.random.Generator) -> Setting:
         def between(bounds: Bounds) -> float:
             return float(f"{np.exp(random.uniform(*np.log(bounds))):.2g}")
 
         setting: Setting = {"l2_linear": between(self.l2_linear), "l2_factors": between(self.l2_factors)}
-        if self.learning_rate is not None and self.fields is None:
+        if self.batch_sizes:
+            size = int(random.choice(self.batch_sizes))
+            setting = {name: value / size for name, value in setting.items()}
+            setting |= {"solver": "adam", "batch_size": size, "learning_rate": between(self.learning_rate)}
+        elif self.learning_rate is not None and self.fields is None:
             setting["n_epochs"] = int(random.choice([15, 20, 30, 40, 50]))
             setting["learning_rate"] = between(self.learning_rate)
             setting["init_scale"] = float(random.choice([0.01, 0.02, 0.05]))
@@ -108,6 +116,32 @@ def of_fields(search: Search) -> Search:
 
 
 SEARCHES |= {f"{name}-fields": of_fields(search) for name, search in SEARCHES.items()}
+
+# The size of batches was chosen with the classifier.
+SEARCHES |= {
+    "classifier-adam": Search(
+        FMClassifier,
+        "log_loss",
+        (0.0005, 0.05),
+        (0.02, 0.2),
+        (0.001, 0.05),
+        n_settings=70,
+        batch_sizes=(100, 200, 500, 1000),
+    ),
+    "regressor-adam": Search(
+        FMRegressor, "rmse", (0.002, 0.2), (0.05, 0.3), (0.0005, 0.01), n_settings=40, batch_sizes=(200,)
+    ),
+    "negatives-adam": Search(
+        FMClassifier,
+        "-NDCG@10",
+        (0.0002, 0.03),
+        (0.02, 0.15),
+        (0.001, 0.01),
+        negatives=NEGATIVES,
+        n_settings=40,
+        batch_sizes=(200,),
+    ),
+}
 
 
 def held_out_rows(search: Search, base: Any, random: np.random.Generator) -> list[HoldOut]:

@@ -168,7 +168,7 @@ def test_weight_2_is_the_row_twice_where_both_are_in_one_batch():
     X, y = data.to_csr(), data.target
     rows = np.sort(np.r_[np.arange(len(y)), np.flatnonzero(twice)])
     options = {"solver": "adam", "learning_rate": 0.01, "l2_factors": 0.01, "n_epochs": 50, "random_state": 0}
-    model = FMClassifier(4, shuffle=False, **options)
+    model = FMClassifier(4, shuffle=False, batch_size=1000, **options)
     weighted = model.fit(X, y, 1.0 + twice).parameters_
     doubled = model.fit(X[rows], y[rows]).parameters_
     np.testing.assert_allclose(weighted.factors, doubled.factors, atol=1e-5)
@@ -253,11 +253,26 @@ def test_a_report_is_of_the_rows_so_far():
         assert metrics["accuracy"] == pytest.approx(((score >= 0) == y)[: 50 * (batch + 1)].mean())
 
 
-def test_the_default_batch_is_1000_rows():
-    data = make_wide(n_rows=2500)
+def test_the_default_batch_is_200_rows():
+    data = make_wide(n_rows=500)
     one = FMClassifier(**settings(batch_size=None)).fit(data)
     assert one.solver_state_.adam.n_steps == 3 * 3
-    np.testing.assert_array_equal(one.factors_, FMClassifier(**settings(batch_size=1000)).fit(data).factors_)
+    np.testing.assert_array_equal(one.factors_, FMClassifier(**settings(batch_size=200)).fit(data).factors_)
+
+
+@pytest.mark.parametrize("batch_size", [1, 40, 150, 10**6])
+def test_default_decay_is_l2_per_row(batch_size):
+    """So that it charges about the same in batches of any size: what a row charges, once a batch."""
+    data = make_ids()
+    default = FMClassifier(**settings(batch_size=batch_size)).fit(data)
+    share = 1 / min(batch_size, data.n_rows)
+    tuned = FMClassifier._tuned_adam
+    decay = {"l2_linear": tuned.l2_linear * share, "l2_factors": tuned.l2_factors * share}
+    same = FMClassifier(**settings(batch_size=batch_size, **decay)).fit(data)
+    np.testing.assert_array_equal(default.factors_, same.factors_)
+    if batch_size == 1:  # then it is L2 per row
+        occurring = np.bincount(data.to_csr().indices, minlength=data.n_features)
+        np.testing.assert_allclose(default.penalties_.factors, tuned.l2_factors * occurring, rtol=1e-6)
 
 
 def test_early_stopping_restores_the_moments_of_the_best_epoch():

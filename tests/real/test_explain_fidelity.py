@@ -30,8 +30,9 @@ def rows(user, items, n_users, n_items):
     return sparse.csr_array((np.ones(len(columns), np.float32), columns, indptr), (len(items), n_users + n_items))
 
 
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
 @pytest.mark.parametrize("kind", ["classifier", "regressor", "negatives"])
-def test_resolved_scores_rank_as_the_model_does(ratings, kind):
+def test_resolved_scores_rank_as_the_model_does(ratings, kind, solver):
     user, item, rating, n_users, n_items = ratings
     like = (rating >= 4).astype(np.float64)
     trained = like == 1 if kind == "negatives" else np.ones(len(user), bool)
@@ -46,7 +47,7 @@ def test_resolved_scores_rank_as_the_model_does(ratings, kind):
         negatives=fm.NegativeSampling(NEGATIVES, seen) if kind == "negatives" else None,
     )
     estimator = fm.FMRegressor if kind == "regressor" else fm.FMClassifier
-    p = estimator(n_factors=64, random_state=0).fit(data).parameters_
+    p = estimator(n_factors=64, solver=solver, random_state=0).fit(data).parameters_
     loss = "squared" if kind == "regressor" else "logistic"
 
     overlaps = []

@@ -85,8 +85,14 @@ def test_the_own_settings_come_first(table):
 
 @pytest.mark.parametrize(
     "rec",
-    [regressor(), fr.Recommender(fr.FMClassifier()), ranker()],
-    ids=["ratings", "likes", "likes with negatives"],
+    [
+        regressor(),
+        fr.Recommender(fr.FMClassifier()),
+        ranker(),
+        regressor(solver="adam"),
+        ranker().set_params(estimator__solver="adam", estimator__batch_size=50),
+    ],
+    ids=["ratings", "likes", "likes with negatives", "adam", "adam with negatives"],
 )
 def test_the_space_holds_the_tuned_defaults(rec):
     """Also those of fields: else the first trial would not be of the recommender's own settings."""

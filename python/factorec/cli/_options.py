@@ -106,6 +106,6 @@ LikeThreshold = Annotated[
     typer.Option(help="A target of at least this is a like; without it the target must be 0 and 1."),
 ]
 Negatives = Annotated[int, typer.Option(min=0, help="Sampled unseen items per like; 8 to rank well.")]
-Solver = Annotated[Optional[str], typer.Option(help="adagrad or sgd.")]  # noqa: UP045
+Solver = Annotated[Optional[str], typer.Option(help="adagrad, adam or sgd.")]  # noqa: UP045
 Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
 KeepHistory = Annotated[bool, typer.Option("--history/--no-history", help="Keep in the file what each user has seen.")]

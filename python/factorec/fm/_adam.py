@@ -12,7 +12,7 @@ import numpy.typing as npt
 __all__ = ["DEFAULT_BATCH_SIZE", "PADDING_MOVES_BIAS", "AdamMoments", "AdamOptions"]
 
 # Rows of a mini-batch where `batch_size` is None.
-DEFAULT_BATCH_SIZE = 1000
+DEFAULT_BATCH_SIZE = 200
 
 # Whether the rows that fill the last batch up have a part in the gradient of the bias.
 PADDING_MOVES_BIAS = True

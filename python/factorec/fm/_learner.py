@@ -88,10 +88,20 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 
     # What they share.
 
-    def _tuned_by_side(self, *, negatives: bool) -> tuple[Tuned, Tuned]:
-        """Defaults of the two id fields, and of every other field."""
+    def _batch_rows(self) -> int:
+        """Rows of a mini-batch."""
+        return self.batch_size or (DEFAULT_BATCH_SIZE if self.solver == "adam" else 1)
+
+    def _tuned_by_side(self, *, negatives: bool, rescale: float | None = None) -> tuple[Tuned, Tuned]:
+        """Defaults of the two id fields, and of every other field.
+
+        Those of Adam's L2 are per row too. A batch charges that times ``rescale`` (None: 1 / its rows), which its
+        rows' gradients are multiplied by as well: so they hold for any size of batches.
+        """
         if self.solver == "adam":
             tuned = self._tuned_adam_negatives if negatives else self._tuned_adam
+            share = 1 / self._batch_rows() if rescale is None else max(rescale, 0.0)
+            tuned = tuned._replace(l2_linear=tuned.l2_linear * share, l2_factors=tuned.l2_factors * share)
             return tuned, tuned
         if negatives:
             return self._tuned_negatives, self._tuned_side_negatives
@@ -245,7 +255,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         on_epoch: OnEpoch | None = None,
     ) -> None:
         totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        ids, side = self._tuned_by_side(negatives=problem.negatives is not None)
+        batch_size, adam = self._batch_rows(), self._adam_options()
+        rescale = adam.rescale(batch_size, *problem.rows_per_epoch())
+        ids, side = self._tuned_by_side(negatives=problem.negatives is not None, rescale=rescale)
         tuned = tuned_by_field(problem.rows, ids, side)
         rates = LearningRates(self.learning_rate, problem.rows, tuned, ids)
         l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals, tuned)
@@ -274,9 +286,6 @@ class Learner(BaseEstimator):  # type: ignore[misc]
                 rows = rows.with_negatives(state.seed + 1)
             watched[name] = EvalRows(rows.rows, scaled(rows.target), rows.weight)
         low, high = self._target_range(problem.target, going_on)
-        batch_size = self.batch_size or (DEFAULT_BATCH_SIZE if self.solver == "adam" else 1)
-        adam = self._adam_options()
-        rescale = adam.rescale(batch_size, *problem.rows_per_epoch())
         with show_progress(int(self.verbose), n_epochs) as show:
             options = FitOptions(
                 loss=self._loss,

@@ -49,13 +49,14 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose linear weights and
         factors both take theirs. What is not named, and None: 0.081; for fields beside the ids 0.016, or
-        0.015 where negatives are sampled (see Notes).
+        0.015 where negatives are sampled (see Notes). "adam": 0.0025, or 0.0042 where negatives are
+        sampled.
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.003
         and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature; for
-        fields beside the ids 0.0022 and 0.11, or 0.0018 and 0.024 (see Notes).
+        fields beside the ids 0.0022 and 0.11, or 0.0018 and 0.024 (see Notes). "adam": decay, see Notes.
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -63,7 +64,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
     batch_size : int, optional
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
-        its negatives. None: 1, and 1000 for "adam".
+        its negatives. None: 1, and 200 for "adam".
     shuffle : bool, default=True
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
@@ -103,8 +104,19 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     training grid) have a lower rate: many rows share their features, and what these learn too fast costs users with
     few rows.
 
+    ``solver="adam"`` is Adam [1]_, lazy: after each batch of B rows the bias and every feature that occurs in the batch
+    take one step. The gradient is the sum over the rows (times their weights; divided by B and the mean weight) plus
+    L2 times the parameter, clipped after that; the moments decay by 0.9 and 0.999, epsilon is 1e-8. L2 is thus charged
+    per step, not per row: ``penalties_`` of a feature is L2 * B * the batches of an epoch that have it. None: 0.0074
+    and 0.069, each divided by B, or 0.0018 and 0.051 where negatives are sampled. Row weight 2 is the row twice in its
+    batch. Tables of few batches take few steps: they need more epochs, a higher rate or a smaller ``batch_size``.
+
     Fitted to a TrainingSet with negatives, ``predict_proba`` is the probability of a like against items drawn at
     random: it is not calibrated for items that were rated.
+
+    References
+    ----------
+    .. [1] Kingma, D. P. and Ba, J. (2015). Adam: a method for stochastic optimization. ICLR.
 
     Examples
     --------
@@ -121,8 +133,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
     _tuned_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
     _tuned_side_negatives = Tuned(learning_rate=0.015, l2_linear=0.0018, l2_factors=0.024)
-    _tuned_adam = Tuned(learning_rate=0.01, l2_linear=4e-6, l2_factors=7e-5)
-    _tuned_adam_negatives = Tuned(learning_rate=0.01, l2_linear=1e-6, l2_factors=2e-5)
+    _tuned_adam = Tuned(learning_rate=0.0025, l2_linear=0.0074, l2_factors=0.069)
+    _tuned_adam_negatives = Tuned(learning_rate=0.0042, l2_linear=0.0018, l2_factors=0.051)
     classes_: npt.NDArray[Any]
 
     def __init__(
@@ -266,18 +278,19 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         Factors of each feature (k).
     solver : {"adagrad", "sgd", "adam"}, default="adagrad"
         "adagrad" keeps one accumulator per feature for its factors and one for its linear weight. "adam" is lazy
-        Adam over mini-batches (see Notes).
+        Adam over mini-batches (see `FMClassifier`).
     n_epochs : int
         Passes over the rows.
     learning_rate : float or dict of str to float, optional
         For the scaled target: one rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose
         linear weights and factors both take theirs. What is not named, and None: 0.032; 0.0093 for fields beside the
-        ids (as in `FMClassifier`).
+        ids (as in `FMClassifier`). "adam": 0.00078.
     l2_bias : float, default=0
         L2 of the bias.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs, in units of the scaled target; a dict gives values by field. What
-        is not named, and None: 0.049 and 0.083; for fields beside the ids 0.036 and 0.056.
+        is not named, and None: 0.049 and 0.083; for fields beside the ids 0.036 and 0.056. "adam": decay per step
+        (see `FMClassifier`); None: 0.0028 and 0.12, each divided by the rows of a batch.
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -285,7 +298,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
     batch_size : int, optional
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
-        its negatives. None: 1, and 1000 for "adam".
+        its negatives. None: 1, and 200 for "adam".
     shuffle : bool, default=True
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
@@ -328,7 +341,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     _loss = "squared"
     _tuned = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
     _tuned_side = Tuned(learning_rate=0.0093, l2_linear=0.036, l2_factors=0.056)
-    _tuned_adam = Tuned(learning_rate=0.01, l2_linear=7e-5, l2_factors=1.2e-4)
+    _tuned_adam = Tuned(learning_rate=0.00078, l2_linear=0.0028, l2_factors=0.12)
     target_range_: tuple[float, float]
 
     def __init__(

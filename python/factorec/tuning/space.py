@@ -24,6 +24,7 @@ _BOUNDS = {
     "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
 }
 _SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
+_ADAM_RATE = (0.0005, 0.05)  # of every feature
 
 
 def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
@@ -64,10 +65,16 @@ def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
     def between(bounds: tuple[float, float]) -> Any:
         return distributions.FloatDistribution(*bounds, log=True)
 
-    space = {name: between(bounds) for name, bounds in zip(BY_FIELD, _BOUNDS[kind], strict=True)}
+    bounds, side_rate = _BOUNDS[kind], _SIDE_RATE
+    if rec.estimator.solver == "adam":  # decay is the L2 of a row shared by a batch
+        share = 1 / rec.estimator._batch_rows()
+        _, (low, high), (low_factors, high_factors) = bounds
+        bounds = _ADAM_RATE, (low * share, high * share), (low_factors * share, high_factors * share)
+        side_rate = _ADAM_RATE
+    space = {name: between(of_name) for name, of_name in zip(BY_FIELD, bounds, strict=True)}
     if rec.fields is not None if side is None else side:
         space |= {f"{name}/{SIDE}": distribution for name, distribution in space.items()}
-        space[f"learning_rate/{SIDE}"] = between(_SIDE_RATE)
+        space[f"learning_rate/{SIDE}"] = between(side_rate)
     space["l2_count_power"] = distributions.CategoricalDistribution((0.0, 0.25, 0.5))
     space["init_scale"] = between((0.005, 0.1))
     choice = sorted({16, 32, 64, 128, rec.estimator.n_factors})
