@@ -303,5 +303,5 @@ def _warn_of_order(problem: Problem) -> None:
         if len(values) and values[0] < values[-1] and (values[1:] >= values[:-1]).all():
             warnings.warn(
                 f"rows are sorted by {what} and batches are taken in file order in every epoch: shuffle the rows",
-                stacklevel=5,
+                stacklevel=6,  # of who called fit
             )
