@@ -83,7 +83,7 @@ void for_each_fixed(TensorType type, Bytes values, Each&& each) {
 // Only what another thread does to the input between the two passes over it can make a tensor larger than it was.
 [[noreturn]] inline void fail_input_changed() { throw std::runtime_error("the input was changed while it was being read"); }
 
-// Writes from the start of a span on, never beyond its end.
+// Writes from the start of a span on, never beyond its end: a tensor that one of another type makes void may be larger.
 template <class T>
 class Filler {
  public:
@@ -91,13 +91,13 @@ class Filler {
 
   void restart() { n_ = 0; }
   void put(T number) {
-    if (n_ == out_.size()) fail_input_changed();
-    out_[n_++] = number;
+    if (n_ < out_.size()) out_[n_] = number;
+    ++n_;
   }
   void put_all(Bytes numbers) {
-    if (numbers.size() > (out_.size() - n_) * sizeof(T)) fail_input_changed();
-    if (!numbers.empty()) std::memcpy(out_.data() + n_, numbers.data(), numbers.size());
-    n_ += numbers.size() / sizeof(T);
+    const std::size_t n = numbers.size() / sizeof(T);
+    if (n > 0 && n_ <= out_.size() && n <= out_.size() - n_) std::memcpy(out_.data() + n_, numbers.data(), n * sizeof(T));
+    n_ += n;
   }
   void finish() const {
     if (n_ != out_.size()) fail_input_changed();

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from record_bytes import framed
 from record_mutations import has_strange_entry, mutate_payload
 from scipy import sparse
 from sdk_environment import run_sdk
@@ -182,9 +183,8 @@ def test_the_sdk_reads_ours(sdk_python, tmp_path):
 
 def parse_here(payload):
     """As PARSE does there."""
-    frame = (0xCED7230A).to_bytes(4, "little") + len(payload).to_bytes(4, "little") + payload
     try:
-        return dump(records.read_records(frame)[0])  # noqa: F821
+        return dump(records.read_records(framed(payload))[0])  # noqa: F821
     except ValueError as error:
         return f"{type(error).__name__}: {error}"
 

@@ -5,30 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from record_bytes import field, varint
 
-__all__ = ["frame", "has_strange_entry", "message", "mutate", "mutate_payload", "varint"]
+__all__ = ["has_strange_entry", "message", "mutate", "mutate_payload"]
 
-MAGIC = (0xCED7230A).to_bytes(4, "little")
 # Numbers that lie at an edge of something.
 EDGES = (0, 1, 2, 127, 128, 2**14, 2**29 - 1, 2**29, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**60, 2**63 - 1, 2**63)
 EDGES += (2**64 - 1,)
-
-
-def varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def frame(payload: bytes, flag: int = 0) -> bytes:
-    return MAGIC + (len(payload) | flag << 29).to_bytes(4, "little") + payload + bytes(-len(payload) % 4)
-
-
-def field(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def number_of(rng: np.random.Generator) -> int:

@@ -346,7 +346,7 @@ def read_recordio(source: Source, *, n_features: int | None = None, n_jobs: int 
     """
     batches = list(_iterate(source, _ROWS_AT_ONCE, _BYTES_AT_ONCE, n_features, n_jobs))
     if not batches:
-        return Records(np.empty((0, n_features or 0), dtype=np.float32), {})
+        return Records(sparse.csr_array((0, n_features or 0), dtype=np.float32), {})  # of any width
     if len(batches) == 1:
         return batches[0]
     names = batches[0].labels
