@@ -14,6 +14,8 @@ import httpx
 import pytest
 from servers import run_server
 
+from factorec.service.server import _listen
+
 STUB = Path(__file__).parents[1] / "helpers" / "stub_server.py"
 
 
@@ -259,3 +261,11 @@ class TestContainer:
         code, err = run_command("sagemaker", "serve", "--root", tmp_path)
         assert code == 3
         assert name in err
+
+
+def test_connections_are_told_to_be_tcp():
+    """Otherwise asyncio leaves Nagle's algorithm on, and clients wait 40 ms for every response."""
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.proto == socket.IPPROTO_TCP

@@ -24,6 +24,7 @@ __all__ = ["serve"]
 
 # The managed service kills a container 30 s after it has asked it to end.
 _TO_FINISH = 25
+_BACKLOG = 2048
 # Longer than the pauses of most clients, which otherwise meet a connection that closes as they send.
 _KEEP_ALIVE = 75
 
@@ -115,8 +116,21 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port < 2**16:
         raise DataError(f"port must be 0 to 65535, got {port}")
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        # Not socket.create_server: its sockets do not say that they are TCP, so that asyncio does not turn Nagle's
+        # algorithm off, and every response waits 40 ms for the client's delayed acknowledgement.
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
     except OSError as error:
         # Python's own text for it names the address again.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
