@@ -230,7 +230,8 @@ class _Job:
                 self._report(0)
         finally:
             if pool is not None:
-                pool.shutdown(cancel_futures=True)
+                # Without waiting: after Ctrl-C requests may be under way that take seconds.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _answers(self, source: Source, pool: ThreadPoolExecutor | None) -> Iterator[bytes]:
         """The responses of a file, in order. With threads, as many requests as there are are read ahead."""
