@@ -13,8 +13,6 @@
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kNumbersPerLook = 1 << 16;  // a millisecond or two
-
 // A name as errors may show it: short, and without what a message cannot hold.
 std::string shown(std::string_view name) {
   std::string result(name.substr(0, 40));
@@ -27,7 +25,7 @@ std::string shown(std::string_view name) {
 
 class RowReader {
  public:
-  RowReader(std::int64_t n_features, Control& control) : n_features_(n_features), control_(control) {}
+  explicit RowReader(std::int64_t n_features) : n_features_(n_features) {}
 
   JsonRows take() { return std::move(rows_); }
 
@@ -145,7 +143,6 @@ class RowReader {
     if (text.take(']')) return;
     std::int64_t position = 0;
     do {
-      if (++seen_ % kNumbersPerLook == 0) control_.throw_if_stopped();
       number(position);
       ++position;
     } while (text.next(']'));
@@ -195,8 +192,7 @@ class RowReader {
     if (plain != wanted) refuse("data.features.shape is not " + wanted + ", the number of features of the model");
   }
 
-  std::int64_t n_features_, seen_ = 0;
-  Control& control_;
+  std::int64_t n_features_;
   JsonRows rows_;
   std::vector<float> values_;
   std::vector<std::int64_t> keys_;
@@ -235,12 +231,13 @@ void read_document(JsonText& text, RowReader& rows) {
   if (found != 1) refuse_document();
 }
 
-void read_lines(std::string_view all, RowReader& rows) {
+void read_lines(std::string_view all, RowReader& rows, Looks& looks) {
   std::int64_t number = 0;
   for (std::size_t begin = 0; begin < all.size();) {
     const std::size_t end = std::min(all.find('\n', begin), all.size());
-    JsonText text(all.substr(begin, end - begin));
+    JsonText text(all.substr(begin, end - begin), looks);
     ++number;
+    looks.count();
     if (!text.at_end())
       named("line ", number, ": ", [&] {
         rows.add(text);
@@ -253,11 +250,12 @@ void read_lines(std::string_view all, RowReader& rows) {
 }  // namespace
 
 JsonRows read_json_rows(std::string_view text, std::int64_t n_features, bool lines, Control& control) {
-  RowReader rows(n_features, control);
+  RowReader rows(n_features);
+  Looks looks(control);
   if (lines) {
-    read_lines(text, rows);
+    read_lines(text, rows, looks);
   } else {
-    JsonText document(text);
+    JsonText document(text, looks);
     read_document(document, rows);
   }
   return rows.take();

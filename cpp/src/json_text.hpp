@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "factorec/control.hpp"
+
 namespace factorec {
 
 // A number as it stands in the text.
@@ -42,9 +44,26 @@ struct JsonNumber {
   }
 };
 
+// Asks now and then, through any number of texts, whether to stop.
+class Looks {
+ public:
+  explicit Looks(Control& control) : control_(control) {}
+
+  void count() {
+    if (++n_ % kPerLook == 0) control_.throw_if_stopped();
+  }
+
+ private:
+  static constexpr std::uint32_t kPerLook = 1 << 16;  // elements: a few milliseconds
+
+  Control& control_;
+  std::uint32_t n_ = 0;
+};
+
 class JsonText {
  public:
-  explicit JsonText(std::string_view text) : begin_(text.data()), at_(text.data()), end_(at_ + text.size()) {}
+  JsonText(std::string_view text, Looks& looks)
+      : begin_(text.data()), at_(text.data()), end_(at_ + text.size()), looks_(looks) {}
 
   bool at_end() {
     skip_space();
@@ -70,6 +89,7 @@ class JsonText {
 
   // After an element: true if another follows, false at the closing bracket.
   bool next(char closing) {
+    looks_.count();
     if (take(',')) return true;
     if (!take(closing)) fail(std::string("expected ',' or '") + closing + "'");
     return false;
@@ -264,6 +284,7 @@ class JsonText {
   }
 
   const char *begin_, *at_, *end_;
+  Looks& looks_;
 };
 
 }  // namespace factorec

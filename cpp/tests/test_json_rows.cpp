@@ -102,3 +102,22 @@ FACTOREC_TEST(json_rows, damaged_text) {
     }
   }
 }
+
+FACTOREC_TEST(json_rows, stops_when_told) {
+  Control control;
+  control.request_stop();
+  std::string numbers = "[0";
+  for (int i = 0; i < 100'000; ++i) numbers += ",0";
+  const auto stops = [&](const std::string& text, bool lines) {
+    try {
+      factorec::read_json_rows(text, 4, lines, control);
+    } catch (const factorec::Interrupted&) {
+      return true;
+    } catch (const std::invalid_argument&) {
+    }
+    return false;
+  };
+  CHECK(stops("{\"skipped\": " + numbers + "]}", false));
+  CHECK(stops("{\"instances\": [{\"features\": " + numbers + "]}]}", false));
+  CHECK(stops(std::string(100'000, '\n'), true));
+}
