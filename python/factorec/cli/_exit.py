@@ -66,6 +66,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and not isinstance(error, DatasetUnavailableError):
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, ImportError) and "pip install" in text:
+        return text
     if exit_code(error) is ExitCode.UNEXPECTED:
         return f"unexpected {type(error).__name__}: {text} (--debug shows the traceback)"
     return in_flags(text)

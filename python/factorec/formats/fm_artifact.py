@@ -114,7 +114,8 @@ def fm_artifact_of_files(files: dict[str, bytes], name: str, limit: int) -> FMAr
     if params is None and INNER in files:
         name = f"{name}: {INNER}"
         if files[INNER][:4] != b"PK\3\4":
-            raise FormatError(f"{name}, offset 0: not a zip, as a factorization machine's artifact has there")
+            found = "an index of k-nearest neighbours" if files[INNER][:2] == b"Ix" else "not a zip"  # FAISS begins so
+            raise FormatError(f"{name}, offset 0: {found}; a factorization machine's artifact has a zip there")
         files = unzip(files.pop(INNER), is_fm_file, limit, name)
         params = _find(files, _PARAMS, name)
     if params is None:

@@ -218,7 +218,10 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _algorithm_of(given: Mapping[str, Any]) -> Algorithm:
     if ("num_factors" in given) == ("k" in given):
-        raise DataError("which algorithm is it? give algorithm='fm' or 'knn', or num_factors or k as hyperparameter")
+        raise DataError(
+            "which algorithm is it? give algorithm='fm' or 'knn', or the hyperparameter num_factors or k; given are "
+            f"{', '.join(sorted(given)) or 'none'}"
+        )
     return "fm" if "num_factors" in given else "knn"
 
 

@@ -182,7 +182,10 @@ def _load_recommender(path: str | PathLike[str], n_jobs: int | None) -> Model:
 
     from ..recommender import load
 
-    estimator = load(path).estimator_
+    try:
+        estimator = load(path).estimator_
+    except FormatError as error:
+        raise FormatError(f"{error}; nor is it a model.tar.gz") from None
     return FMModel(
         estimator.parameters_, "binary_classifier" if is_classifier(estimator) else "regressor", n_jobs=n_jobs
     )

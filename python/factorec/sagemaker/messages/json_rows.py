@@ -76,7 +76,7 @@ def _read(body: bytes, n_features: int, *, lines: bool) -> Any:
         if not body.isascii():
             body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise PayloadError(f"byte {error.start} is not UTF-8") from None
+        raise PayloadError(f"byte {error.start} is not UTF-8, which JSON is") from None
     begin = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
     try:
         indptr, indices, values = _core.read_json_rows(body, begin, n_features, lines)
