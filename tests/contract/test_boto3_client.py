@@ -14,6 +14,7 @@ from scipy.special import expit
 from servers import run_server
 
 from factorec import FMClassifier, Recommender
+from factorec.sagemaker import KNN
 
 NAME = "fm-endpoint"
 
@@ -38,6 +39,10 @@ def server(recommender, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(server):
+    return connect(server)
+
+
+def connect(server):
     return boto3.client(
         "sagemaker-runtime",
         endpoint_url=server.url,
@@ -174,3 +179,26 @@ def test_operations_that_are_not_offered(client):
         client.invoke_endpoint_async(EndpointName=NAME, InputLocation="s3://bucket/key")
     with pytest.raises(client.exceptions.ClientError, match="not offered by this server"):
         client.invoke_endpoint_with_response_stream(EndpointName=NAME, Body=b"{}")
+
+
+def test_neighbours(tmp_path):
+    items = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+    given = {"feature_dim": "4", "k": "5", "sample_size": "50", "predictor_type": "classifier"}
+    knn = KNN({**given, "index_metric": "INNER_PRODUCT"}).fit(items, np.arange(100, 150))
+    knn.save_artifact(tmp_path / "model.tar.gz")
+    expected = knn.predict(items[:3], verbose=True)
+    body = "\n".join(",".join(map(repr, row)) for row in items[:3].tolist())
+    with run_server("-m", "factorec", "serve", tmp_path / "model.tar.gz", "--port", 0) as server:
+        client = connect(server)
+        response = client.invoke_endpoint(
+            EndpointName="factorec", Body=body, ContentType="text/csv", Accept="application/json; verbose=true"
+        )
+        predictions = json.loads(response["Body"].read())["predictions"]
+        response = client.invoke_endpoint(
+            EndpointName="factorec", Body=body, ContentType="text/csv; label_size=0", Accept="application/json"
+        )
+        short = json.loads(response["Body"].read())["predictions"]
+    for name in ("labels", "distances", "predicted_label"):
+        np.testing.assert_array_equal(np.float32([one[name] for one in predictions]), expected[name])
+    assert all(one["distances"] == sorted(one["distances"]) for one in predictions)
+    assert short == [{"predicted_label": one["predicted_label"]} for one in predictions]

@@ -12,23 +12,30 @@ from servers import run_server
 
 from factorec.fm import FMParameters
 from factorec.formats.fm_artifact import write_fm_artifact
+from factorec.sagemaker import KNN
 
 NAME = "fm-endpoint"
 N_FEATURES = 6
 
-SCRIPT = """
+CONNECT = """
 import json, sys
 import boto3, numpy as np, sagemaker
 from botocore.config import Config
+
+url, name, rows = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+runtime = boto3.client("sagemaker-runtime", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
+session = sagemaker.Session(boto3.Session(), sagemaker_runtime_client=runtime)
+"""
+
+SCRIPT = (
+    CONNECT
+    + """
 from sagemaker import FactorizationMachinesPredictor
 from sagemaker.amazon.common import RecordDeserializer, RecordSerializer
 from sagemaker.deserializers import JSONDeserializer, JSONLinesDeserializer
 from sagemaker.predictor import Predictor
 from sagemaker.serializers import JSONLinesSerializer, JSONSerializer
 
-url, name, rows = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-runtime = boto3.client("sagemaker-runtime", endpoint_url=url, config=Config(retries={"total_max_attempts": 1}))
-session = sagemaker.Session(boto3.Session(), sagemaker_runtime_client=runtime)
 instances = [{"features": row} for row in rows]
 found = {}
 
@@ -66,6 +73,27 @@ except runtime.exceptions.ModelError as error:
     found["error"] = error.response["OriginalStatusCode"]
 print(json.dumps(found))
 """
+)
+
+KNN_SCRIPT = (
+    CONNECT
+    + """
+from sagemaker import KNNPredictor
+from sagemaker.deserializers import JSONLinesDeserializer
+from sagemaker.predictor import Predictor
+from sagemaker.serializers import CSVSerializer
+
+found = {}
+records = KNNPredictor(name, session).predict(np.array(rows, np.float32))
+found["records"] = [one.label["predicted_label"].float32_tensor.values[0] for one in records]
+# The accept type of the notebooks: neighbours too.
+verbose = JSONLinesDeserializer(accept="application/jsonlines; verbose=true")
+lines = Predictor(name, session, serializer=CSVSerializer(), deserializer=verbose).predict(rows)
+found["labels"] = [one["labels"] for one in lines]
+found["distances"] = [one["distances"] for one in lines]
+print(json.dumps(found))
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +124,16 @@ def test_every_predictor_gets_the_native_scores(sdk_python, parameters, tmp_path
     assert len(found) == 6
     for name, pairs in found.items():
         np.testing.assert_array_equal(np.float32(pairs), expected, err_msg=name)
+
+
+def test_neighbours(sdk_python, tmp_path):
+    items = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+    given = {"feature_dim": "4", "k": "5", "sample_size": "50", "predictor_type": "classifier"}
+    knn = KNN({**given, "index_metric": "INNER_PRODUCT"}).fit(items, np.arange(50))
+    knn.save_artifact(tmp_path / "model.tar.gz")
+    with run_server("-m", "factorec", "serve", tmp_path / "model.tar.gz", "--port", 0, "--name", NAME) as server:
+        answer = run_sdk(sdk_python, KNN_SCRIPT, server.url, NAME, json.dumps(items[:3].tolist()))
+    found, expected = json.loads(answer.splitlines()[-1]), knn.predict(items[:3], verbose=True)
+    np.testing.assert_array_equal(np.float32(found["records"]), expected["predicted_label"])
+    np.testing.assert_array_equal(np.float32(found["labels"]), expected["labels"])
+    np.testing.assert_array_equal(np.float32(found["distances"]), expected["distances"])
