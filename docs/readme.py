@@ -13,7 +13,6 @@ from typing import Any
 
 README = Path(__file__).parents[1] / "README.md"
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<output>.*?)```", re.DOTALL)
-NUMBER = re.compile(r"-?\d+\.\d+")
 
 
 def examples() -> list[tuple[str, str]]:
@@ -34,18 +33,6 @@ def run(codes: list[str]) -> tuple[list[str], dict[str, Any]]:
             exec(compile(code, "README.md", "exec"), names)
         outputs.append(printed.getvalue())
     return outputs, names
-
-
-def same(expected: str, printed: str, tolerance: float = 0.05) -> bool:
-    """Equal up to decimal fractions: another SIMD level rounds differently all through training."""
-    numbers = zip(NUMBER.findall(expected), NUMBER.findall(printed), strict=False)
-    if any(abs(float(a) - float(b)) > tolerance for a, b in numbers):
-        return False
-    return _words(expected) == _words(printed)
-
-
-def _words(text: str) -> list[str]:
-    return NUMBER.sub("#", text).split()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""A page of documentation as something to run: its commands, its Python examples and what they print."""
+"""Documentation as something to run: commands and Python examples of a page, what they print, and scripts."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Example", "examples", "same_output"]
+__all__ = ["Example", "examples", "load_script", "same_output"]
 
 BLOCK = re.compile(r"^```(?P<language>sh|python|text)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.\d*")
@@ -42,6 +44,14 @@ def same_output(expected: str, printed: str, tolerance: float = 0.05) -> bool:
     if any(abs(float(a) - float(b)) > tolerance for a, b in numbers):
         return False
     return _words(expected) == _words(printed)
+
+
+def load_script(path: Path) -> Any:
+    """A script as a module, by its path."""
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def _words(text: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
+from documents import load_script
 
 import factorec as fr
 from factorec.sagemaker import load_artifact
@@ -19,10 +19,7 @@ N_USERS, N_ITEMS = 943, 1682
 
 @pytest.fixture(scope="module")
 def example():
-    specification = importlib.util.spec_from_file_location("managed_service", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 @pytest.fixture(scope="module")

@@ -80,3 +80,5 @@ def test_the_comparison_can_fail():
     assert same_output("[0.532 0.5]\n", "[0.531, 0.5]\n")
     assert not same_output("[0.532 0.5]\n", "[0.432 0.5]\n")
     assert not same_output("films [1 2]\n", "films [2 1]\n")
+    assert not same_output("1  Fargo  0.912\n", "1  Brazil  0.912\n")
+    assert not same_output("1  Fargo  0.912\n", "")
