@@ -52,9 +52,9 @@ class BodyReader:
                         self._held += len(part)
                         if held > limits.max_body:
                             raise self._too_large()
-                        if self._held > limits.max_buffered:
+                        if self._held > limits.buffer:
                             raise BusyError(
-                                f"requests of more than {limits.max_buffered} bytes are being answered; try later"
+                                f"requests of more than {limits.buffer} bytes are being answered; try later"
                             )
                         parts.append(part)
             except TimeoutError:

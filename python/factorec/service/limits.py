@@ -31,8 +31,9 @@ class Limits:
         requests to a factorization machine are answered at once and do not count.
     max_waiting : int, default=64
         Requests that wait for a thread. More are refused with 503.
-    max_buffered : int, default=268435456
-        Bytes of all requests that are arriving, waiting or being scored. More are refused with 503.
+    max_buffered : int, optional
+        Bytes of all requests that are arriving, waiting or being scored. More are refused with 503. None: 256 MiB, or
+        four bodies of the largest size if that is more.
 
     Raises
     ------
@@ -50,12 +51,19 @@ class Limits:
     timeout: float = 60.0
     max_concurrency: int = field(default_factory=lambda: resolve_n_jobs(None))
     max_waiting: int = 64
-    max_buffered: int = 256 * MIB
+    max_buffered: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if name == "max_buffered" and value is None:
+                continue
             kinds, what = ((int, float), "a number") if name == "timeout" else (int, "an integer")
             if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value < math.inf:
                 raise DataError(f"{name} must be {what} above 0, got {value!r}")
-        if self.max_buffered < self.max_body:
+        if self.max_buffered is not None and self.max_buffered < self.max_body:
             raise DataError(f"max_buffered must be at least max_body, {self.max_body}, got {self.max_buffered}")
+
+    @property
+    def buffer(self) -> int:
+        """What `max_buffered` comes to, in bytes."""
+        return max(256 * MIB, 4 * self.max_body) if self.max_buffered is None else self.max_buffered

@@ -15,8 +15,8 @@ from .limits import Limits
 
 __all__ = ["Scorer"]
 
-# Up to this many bytes, a request to a factorization machine is answered between two others, in less time than a
-# thread takes to be woken under load. Search in an index may take long whatever the size of the request.
+# Up to this many bytes, a request to a factorization machine is answered between two others: a tenth of a millisecond,
+# which is what handing it to a thread costs as well. Search in an index may take long whatever the request's size.
 _AT_ONCE = 32 * 1024
 
 
