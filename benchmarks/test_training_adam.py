@@ -38,7 +38,7 @@ def test_ours(contender, rows, threads):
     )
     seconds = [our_epoch(model, rows) for _ in range(16)][1:]
     note = f"training loss {model.history_['train']['log_loss'][-1]:.3f}"
-    contender(CASE, "factorec, adam", seconds=seconds, bars={NUMPY: 10.0}, note=note)
+    contender(CASE, "factorec, adam", seconds=seconds, bars={NUMPY: 4.0}, note=note)
 
 
 def test_numpy(contender, rows):

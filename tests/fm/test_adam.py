@@ -12,10 +12,11 @@ from reference_adam import ReferenceAdam
 from reference_training import CounterRng
 from scipy import sparse
 
-from factorec import errors
+from factorec import _core, errors
 from factorec.fm import FMClassifier, FMRegressor
 from factorec.fm._adam import AdamOptions
 from factorec.fm._fitting import Weights
+from factorec.fm._rows import csr_tuple
 
 RATES = {"bias": 0.02, "linear": 0.01, "factors": 0.003}
 DECAY = {"bias": 0.01, "linear": 0.003, "factors": 0.02}
@@ -335,3 +336,44 @@ def test_moments_of_another_size_are_refused():
         model.solver_state_ = replace(model.solver_state_, adam=short)
         with pytest.raises(errors.DataError, match=r"gradients has|moments of the factors"):
             model.fit(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: None,
+        lambda m: (*m[:3], *(array[:5] for array in m[3:])),
+        lambda m: (*m[:5], m[5][:, :1].copy(), m[6]),
+        lambda m: (*m[:6], m[6].astype(np.float64)),
+        lambda m: (*m[:5], m[5].T.copy(), m[6]),
+        lambda m: m[:5],
+        lambda m: (*m[:2], -1, *m[3:]),
+    ],
+)
+def test_the_core_checks_moments_for_itself(change):
+    X, y = make_values()
+    n = X.shape[1]
+    zeros, ones = np.zeros(n, np.float32), np.ones(n, np.float32)
+    many = np.zeros((n, 2), np.float32)
+    options = {
+        "loss": "logistic", "solver": "adam", "rate_bias": 0.1, "l2_bias": 0.0, "clip": None, "batch_size": 10,
+        "shuffle": True, "seed": 0, "n_threads": 1, "epsilon": 1e-8, "rescale": 0.1, "pad_last_batch": False,
+        "padding_moves_bias": True, "lazy": True, "report_every": 0,
+    }  # fmt: skip
+
+    def trainer(moments):
+        start = (0.0, zeros.copy(), many.copy(), 1.0, ones, ones)
+        features = (ones, ones, zeros, zeros)
+        return _core.Trainer(
+            [(None, csr_tuple(X))], y.astype(np.float32), None, features, [], None, options, start, moments
+        )
+
+    moments = (0.0, 0.0, 0, zeros.copy(), zeros.copy(), many.copy(), many.copy())
+    sound = trainer(moments)
+    sound.epoch(0)
+    with pytest.raises((ValueError, IndexError, TypeError)):
+        trainer(change(moments))
+    spoilt = change(moments)
+    if spoilt is None or spoilt[2] == 0:
+        with pytest.raises((ValueError, IndexError, TypeError)):
+            sound.copy_to(zeros, many, ones, ones, None if spoilt is None else spoilt[3:])

@@ -33,12 +33,14 @@ def loss(rec, table):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("solver", ["adagrad", "adam"])
 @pytest.mark.parametrize("estimator", [fr.FMClassifier, fr.FMRegressor])
 @pytest.mark.parametrize("side", ["user", "item"])
 @pytest.mark.filterwarnings("ignore:.*does not know:UserWarning")  # films that only held-out users rated
-def test_folding_in_is_almost_as_good_as_training_again(movielens, side, estimator):
+def test_folding_in_is_almost_as_good_as_training_again(movielens, side, estimator, solver):
     rest, given, asked = hold_out(movielens, f"{side}_id")
-    rec, again = (fr.Recommender(estimator(n_factors=64, random_state=0), like_threshold=4) for _ in range(2))
+    settings = {"n_factors": 64, "solver": solver, "random_state": 0}
+    rec, again = (fr.Recommender(estimator(**settings), like_threshold=4) for _ in range(2))
     again.fit({name: np.concatenate([rest[name], given[name]]) for name in rest})
     rec.fit(rest)
     without = loss(rec, asked)
