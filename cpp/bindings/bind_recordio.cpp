@@ -67,26 +67,23 @@ std::span<T> span_of(py::array_t<T>& array) {
   return {array.mutable_data(), static_cast<std::size_t>(array.size())};
 }
 
-// A column as an array, or as (indptr, indices, data, n_columns).
+// A column as an array, or as (indptr, indices, data, n_columns), without values yet, and what fills it.
 template <class T>
-py::object read_column(const RecordBatch& batch, std::size_t i, int n_threads) {
+std::pair<py::object, RecordBatch::Reader> make_column(const RecordBatch& batch, std::size_t i) {
   const RecordColumn& column = batch.columns()[i];
   if (!column.is_sparse) {
     py::array_t<T> values({batch.n_rows(), column.n_columns});
-    interruptible([&](Control& control) { batch.read_dense<T>(i, span_of(values), n_threads, control); });
-    return values;
+    return {values, batch.dense_reader<T>(i, span_of(values))};
   }
   py::array_t<T> values(column.n_entries);
-  const auto read = [&](auto index) -> py::object {
+  const auto make = [&](auto index) -> std::pair<py::object, RecordBatch::Reader> {
     using I = decltype(index);
     py::array_t<I> indptr(batch.n_rows() + 1), indices(column.n_entries);
-    interruptible([&](Control& control) {
-      batch.read_sparse<T, I>(i, span_of(indptr), span_of(indices), span_of(values), n_threads, control);
-    });
-    return py::make_tuple(indptr, indices, values, column.n_columns);
+    return {py::make_tuple(indptr, indices, values, column.n_columns),
+            batch.sparse_reader<T, I>(i, span_of(indptr), span_of(indices), span_of(values))};
   };
   const bool narrow = std::max(column.n_columns, column.n_entries) <= std::numeric_limits<std::int32_t>::max();
-  return narrow ? read(std::int32_t{}) : read(std::int64_t{});
+  return narrow ? make(std::int32_t{}) : make(std::int64_t{});
 }
 
 py::str name_of(const RecordColumn& column, const FilePosition& position) {
@@ -159,14 +156,16 @@ void bind_recordio(py::module_& module) {
           return std::make_unique<RecordBatch>(bytes, n_features, position, n_threads, control);
         });
         py::list columns;
+        std::vector<RecordBatch::Reader> readers;
         for (std::size_t i = 0; i < batch->columns().size(); ++i) {
           const RecordColumn& column = batch->columns()[i];
-          const py::str name = name_of(column, position);
-          py::object array = column.number == Number::kFloat32   ? read_column<float>(*batch, i, n_threads)
-                             : column.number == Number::kFloat64 ? read_column<double>(*batch, i, n_threads)
-                                                                 : read_column<std::int64_t>(*batch, i, n_threads);
-          columns.append(py::make_tuple(column.is_label, name, array));
+          auto [array, reader] = column.number == Number::kFloat32   ? make_column<float>(*batch, i)
+                                 : column.number == Number::kFloat64 ? make_column<double>(*batch, i)
+                                                                     : make_column<std::int64_t>(*batch, i);
+          columns.append(py::make_tuple(column.is_label, name_of(column, position), array));
+          readers.push_back(std::move(reader));
         }
+        interruptible([&](Control& control) { batch->read(readers, n_threads, control); });
         return py::make_tuple(batch->n_rows(), columns);
       },
       py::arg("data"), py::arg("begin"), py::arg("end"), py::arg("n_features"), py::arg("offset"), py::arg("record"),

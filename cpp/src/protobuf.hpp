@@ -38,12 +38,16 @@ class MessageReader {
   // Most numbers have one byte; a call would cost more than reading that.
   [[gnu::always_inline]] std::uint64_t varint() {
     if (at_ != end_ && *at_ < 0x80) return *at_++;
+    if (left() > 1 && at_[1] < 0x80) {
+      at_ += 2;
+      return (at_[-2] & 0x7f) | static_cast<std::uint64_t>(at_[-1]) << 7;
+    }
     return long_varint();
   }
 
   [[gnu::always_inline]] Tag tag() {
     const std::uint8_t* start = at_;
-    const std::uint64_t number = varint();
+    const std::uint64_t number = at_ != end_ && *at_ < 0x80 ? *at_++ : long_varint();
     const auto wire = static_cast<std::uint8_t>(number & 7);
     if (number >> 32 || number < 8) malformed(start, "a field number is out of range");
     if (wire > 5) malformed(start, "a field has a wire type that does not exist");

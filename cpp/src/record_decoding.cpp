@@ -80,10 +80,13 @@ struct RecordBatch::Parsed {
   void find_slots(std::int64_t row) {
     const auto at = static_cast<std::size_t>(row);
     const Bytes record = payloads[row];
+    std::size_t next = 0;  // the column whose turn it is where records are written alike
     for_each_entry(record, [&](std::uint32_t map, Bytes entry) {
-      const std::string_view name = entry_name(entry);
-      const std::size_t i = find(map == kLabel, name);
+      std::size_t i = next++;
+      if (i >= columns.size() || columns[i].is_label != (map == kLabel) || !is_plain_entry(entry, columns[i].name))
+        i = find(map == kLabel, entry_name(entry));
       if (i == columns.size()) {
+        const std::string_view name = entry_name(entry);
         check_feature(row, map, name, entry);
         payloads.fail(row, entry.data(),
              "the record has a " + std::string(map == kLabel ? "label " : "feature ") + quoted(name) +
@@ -187,23 +190,25 @@ std::int64_t RecordBatch::n_rows() const { return parsed_->n_rows(); }
 const std::vector<RecordColumn>& RecordBatch::columns() const { return parsed_->facts; }
 
 template <class T>
-void RecordBatch::read_dense(std::size_t column, std::span<T> values, int n_threads, Control& control) const {
-  const Parsed::Column& wanted = parsed_->asked_for<T>(column);
+RecordBatch::Reader RecordBatch::dense_reader(std::size_t column, std::span<T> values) const {
+  const Parsed& parsed = *parsed_;
+  const Parsed::Column& wanted = parsed.asked_for<T>(column);
   if (wanted.is_sparse || static_cast<std::int64_t>(values.size()) != wanted.n_entries)
     throw std::invalid_argument("the array does not fit the column");
-  const auto width = static_cast<std::size_t>(wanted.n_columns);
-  for_each_row(n_rows(), n_threads, control, [&](std::int64_t row) {
+  return [&parsed, &wanted, values](std::int64_t row, Control& control) {
+    const auto width = static_cast<std::size_t>(wanted.n_columns);
     Fill<T, std::int32_t> sink{Filler<T>(values.subspan(static_cast<std::size_t>(row) * width, width)),
                                Filler<std::int32_t>({})};
-    parsed_->payloads.on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, sink); });
+    walk_entry(parsed.entry(wanted, row), control, sink);
     sink.values.finish();
-  });
+  };
 }
 
 template <class T, class I>
-void RecordBatch::read_sparse(std::size_t column, std::span<I> indptr, std::span<I> indices, std::span<T> values,
-                              int n_threads, Control& control) const {
-  const Parsed::Column& wanted = parsed_->asked_for<T>(column);
+RecordBatch::Reader RecordBatch::sparse_reader(std::size_t column, std::span<I> indptr, std::span<I> indices,
+                                               std::span<T> values) const {
+  const Parsed& parsed = *parsed_;
+  const Parsed::Column& wanted = parsed.asked_for<T>(column);
   const auto fits = [&](std::span<I> array, std::int64_t n) { return static_cast<std::int64_t>(array.size()) == n; };
   if (!wanted.is_sparse || !fits(indptr, n_rows() + 1) || !fits(indices, wanted.n_entries) ||
       indices.size() != values.size())
@@ -211,32 +216,40 @@ void RecordBatch::read_sparse(std::size_t column, std::span<I> indptr, std::span
   if (std::max(wanted.n_columns, wanted.n_entries) > std::numeric_limits<I>::max())
     throw std::invalid_argument("the indices have too few bits for the column");
   indptr[0] = 0;
-  for_each_row(n_rows(), n_threads, control, [&](std::int64_t row) {
+  return [&parsed, &wanted, indptr, indices, values](std::int64_t row, Control& control) {
     const auto at = static_cast<std::size_t>(row);
     const auto begin = static_cast<std::size_t>(wanted.ends[at]);
     const std::size_t n = static_cast<std::size_t>(wanted.ends[at + 1]) - begin;
     indptr[at + 1] = static_cast<I>(wanted.ends[at + 1]);
-    Fill<T, I> sink{Filler<T>(values.subspan(begin, n)), Filler<I>(indices.subspan(begin, n))};
-    const auto fill = [&](auto&& into) {
-      parsed_->payloads.on_record(row, [&] { walk_entry(parsed_->entry(wanted, row), control, into); });
-      into.values.finish();
-      into.keys.finish();
+    const auto fill = [&](auto&& sink) {
+      walk_entry(parsed.entry(wanted, row), control, sink);
+      sink.values.finish();
+      sink.keys.finish();
     };
+    const Fill<T, I> sink{Filler<T>(values.subspan(begin, n)), Filler<I>(indices.subspan(begin, n))};
     if (wanted.layouts[at] & Parsed::kSparse)
-      fill(sink);
+      fill(Fill<T, I>{sink});
     else
       fill(FillNonzero<T, I>{sink});
+  };
+}
+
+void RecordBatch::read(const std::vector<Reader>& readers, int n_threads, Control& control) const {
+  for_each_row(n_rows(), n_threads, control, [&](std::int64_t row) {
+    parsed_->payloads.on_record(row, [&] {
+      for (const Reader& reader : readers) reader(row, control);
+    });
   });
 }
 
-#define FACTOREC_READ(T)                                                                                          \
-  template void RecordBatch::read_dense<T>(std::size_t, std::span<T>, int, Control&) const;                       \
-  template void RecordBatch::read_sparse<T, std::int32_t>(std::size_t, std::span<std::int32_t>,                   \
-                                                          std::span<std::int32_t>, std::span<T>, int, Control&) const; \
-  template void RecordBatch::read_sparse<T, std::int64_t>(std::size_t, std::span<std::int64_t>,                   \
-                                                          std::span<std::int64_t>, std::span<T>, int, Control&) const;
-FACTOREC_READ(float)
-FACTOREC_READ(double)
-FACTOREC_READ(std::int64_t)
+#define FACTOREC_READERS(T)                                                                                   \
+  template RecordBatch::Reader RecordBatch::dense_reader(std::size_t, std::span<T>) const;                    \
+  template RecordBatch::Reader RecordBatch::sparse_reader(std::size_t, std::span<std::int32_t>,               \
+                                                          std::span<std::int32_t>, std::span<T>) const;       \
+  template RecordBatch::Reader RecordBatch::sparse_reader(std::size_t, std::span<std::int64_t>,               \
+                                                          std::span<std::int64_t>, std::span<T>) const;
+FACTOREC_READERS(float)
+FACTOREC_READERS(double)
+FACTOREC_READERS(std::int64_t)
 
 }  // namespace factorec

@@ -39,44 +39,56 @@ inline std::string_view entry_name(std::span<const std::uint8_t> entry) {
   return name;
 }
 
+// Whether an entry is a key of this name and a value, as every writer has them; if not it may still be both.
+inline bool is_plain_entry(std::span<const std::uint8_t> entry, std::string_view name) {
+  const std::size_t n = name.size() + 2;
+  if (name.size() >= 0x80 || entry.size() <= n || entry[0] != (1 << 3 | 2) || entry[1] != name.size()) return false;
+  if (as_text(entry.subspan(2, name.size())) != name || entry[n] != (2 << 3 | 2)) return false;
+  MessageReader value(entry.subspan(n + 1));
+  return value.varint() == value.left();
+}
+
 // Numbers in a row, looking at times whether to stop.
 template <class Each>
 void for_each_varint(std::span<const std::uint8_t> bytes, Control& control, Each&& each) {
-  std::uint32_t n_read = 0;
+  constexpr std::size_t at_once = std::size_t{1} << 20;
   for (MessageReader reader(bytes); !reader.done();) {
-    each(reader.varint());
-    if (++n_read % (1u << 20) == 0) control.throw_if_stopped();
+    const std::size_t until = reader.left() > at_once ? reader.left() - at_once : 0;
+    while (reader.left() > until) each(reader.varint());
+    if (until) control.throw_if_stopped();
   }
 }
 
 // Tells a sink the fields of a tensor: fixed(type, bytes) for values of fixed size, integer(value), key(key),
 // dimension(size). Repeated numbers may be packed or not.
-template <class Sink>
-void walk_tensor(std::span<const std::uint8_t> tensor, TensorType type, Control& control, Sink& sink) {
-  const Wire one = type == TensorType::kFloat32   ? Wire::kFixed32
-                   : type == TensorType::kFloat64 ? Wire::kFixed64
-                                                  : Wire::kVarint;
-  const std::size_t size = type == TensorType::kFloat32 ? 4 : 8;
+template <TensorType type, class Sink>
+void walk_tensor(std::span<const std::uint8_t> tensor, Control& control, Sink& sink) {
+  constexpr Wire one = type == TensorType::kFloat32   ? Wire::kFixed32
+                       : type == TensorType::kFloat64 ? Wire::kFixed64
+                                                      : Wire::kVarint;
+  constexpr std::size_t size = type == TensorType::kFloat32 ? 4 : 8;
   for (MessageReader reader(tensor); !reader.done();) {
     const std::uint8_t* start = reader.at();
     const Tag tag = reader.tag();
-    const bool packed = tag.wire == Wire::kBytes;
-    if (tag.field == 1 && one == Wire::kVarint && packed) {
-      for_each_varint(reader.bytes(), control, [&](std::uint64_t v) { sink.integer(static_cast<std::int32_t>(v)); });
-    } else if (tag.field == 1 && one == Wire::kVarint && tag.wire == one) {
-      sink.integer(static_cast<std::int32_t>(reader.varint()));
-    } else if (tag.field == 1 && packed) {
-      const auto bytes = reader.bytes();
-      if (bytes.size() % size) malformed(start, "packed values are cut off");
-      sink.fixed(type, bytes);
-    } else if (tag.field == 1 && tag.wire == one) {
-      sink.fixed(type, reader.take(size));
-    } else if (tag.field == 2 && packed) {
+    if (is(tag, 2, Wire::kBytes)) {
       for_each_varint(reader.bytes(), control, [&](std::uint64_t key) { sink.key(key); });
+    } else if (is(tag, 3, Wire::kBytes)) {
+      for_each_varint(reader.bytes(), control, [&](std::uint64_t n) { sink.dimension(n); });
+    } else if (is(tag, 1, Wire::kBytes)) {
+      const auto bytes = reader.bytes();
+      if constexpr (one == Wire::kVarint) {
+        for_each_varint(bytes, control, [&](std::uint64_t v) { sink.integer(static_cast<std::int32_t>(v)); });
+      } else {
+        if (bytes.size() % size) malformed(start, "packed values are cut off");
+        sink.fixed(type, bytes);
+      }
+    } else if (is(tag, 1, one)) {
+      if constexpr (one == Wire::kVarint)
+        sink.integer(static_cast<std::int32_t>(reader.varint()));
+      else
+        sink.fixed(type, reader.take(size));
     } else if (is(tag, 2, Wire::kVarint)) {
       sink.key(reader.varint());
-    } else if (tag.field == 3 && packed) {
-      for_each_varint(reader.bytes(), control, [&](std::uint64_t n) { sink.dimension(n); });
     } else if (is(tag, 3, Wire::kVarint)) {
       sink.dimension(reader.varint());
     } else {
@@ -108,10 +120,12 @@ void walk_entry(std::span<const std::uint8_t> entry, Control& control, Sink& sin
       if (type != current) sink.start(type);
       current = type;
       const auto content = value.bytes();
-      if (type == TensorType::kBytes)
-        sink.bytes(content);
-      else
-        walk_tensor(content, type, control, sink);
+      switch (type) {
+        case TensorType::kFloat32: walk_tensor<TensorType::kFloat32>(content, control, sink); break;
+        case TensorType::kFloat64: walk_tensor<TensorType::kFloat64>(content, control, sink); break;
+        case TensorType::kInt32: walk_tensor<TensorType::kInt32>(content, control, sink); break;
+        default: sink.bytes(content);
+      }
     }
   }
 }

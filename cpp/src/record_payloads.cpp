@@ -19,6 +19,7 @@ Payloads::Payloads(std::span<const std::uint8_t> data, FilePosition position, Co
       payloads_.back().bytes = joined_.back();
     }
     reader.count();
+    if (size() == 1) payloads_.reserve(data.size() / frame.end + 1);  // as if all were as large
     if (payloads_.size() % (1u << 20) == 0) control.throw_if_stopped();
   }
 }

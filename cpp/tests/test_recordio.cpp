@@ -103,12 +103,13 @@ FACTOREC_TEST(recordio, rows_come_back_at_any_number_of_threads) {
     CHECK_EQUAL(batch.columns()[0].n_columns, 70'000);
     std::vector<std::int32_t> indptr(5004), indices(csr.indices.size());
     std::vector<float> values(csr.values.size());
-    batch.read_sparse<float, std::int32_t>(0, indptr, indices, values, n_threads, control);
+    std::vector<double> labels(5003);
+    batch.read({batch.sparse_reader<float, std::int32_t>(0, indptr, indices, values),
+                batch.dense_reader<double>(1, labels)},
+               n_threads, control);
     CHECK(indptr == csr.indptr);
     CHECK(indices == csr.indices);
     CHECK(values == csr.values);
-    std::vector<double> labels(5003);
-    batch.read_dense<double>(1, labels, n_threads, control);
     CHECK(labels == csr.labels);
   }
 }
@@ -155,7 +156,7 @@ FACTOREC_TEST(recordio, damaged_files_are_read_or_refused) {
         std::vector<std::int64_t> indptr(static_cast<std::size_t>(batch.n_rows()) + 1),
             indices(static_cast<std::size_t>(column.n_entries));
         std::vector<float> values(indices.size());
-        batch.read_sparse<float, std::int64_t>(i, indptr, indices, values, 1, control);
+        batch.read({batch.sparse_reader<float, std::int64_t>(i, indptr, indices, values)}, 1, control);
         for (const std::int64_t index : indices) CHECK(index >= 0 && index < column.n_columns);
       }
       ++n_read;
@@ -195,11 +196,11 @@ FACTOREC_TEST(recordio, arrays_that_do_not_fit_are_refused) {
   std::vector<float> values(3);
   std::vector<double> labels(9);
   std::vector<std::int64_t> indices(3), indptr(11);
-  CHECK_THROWS(std::invalid_argument, (batch.read_sparse<float, std::int64_t>(0, indptr, indices, values, 1, control), 0),
+  CHECK_THROWS(std::invalid_argument, (batch.sparse_reader<float, std::int64_t>(0, indptr, indices, values)),
                "do not fit");
-  CHECK_THROWS(std::invalid_argument, (batch.read_dense<double>(1, labels, 1, control), 0), "does not fit");
-  CHECK_THROWS(std::invalid_argument, (batch.read_dense<float>(1, values, 1, control), 0), "no such column");
-  CHECK_THROWS(std::invalid_argument, (batch.read_dense<float>(7, values, 1, control), 0), "no such column");
+  CHECK_THROWS(std::invalid_argument, batch.dense_reader<double>(1, labels), "does not fit");
+  CHECK_THROWS(std::invalid_argument, batch.dense_reader<float>(1, values), "no such column");
+  CHECK_THROWS(std::invalid_argument, batch.dense_reader<float>(7, values), "no such column");
 }
 
 FACTOREC_TEST(recordio, stops_when_told_to) {

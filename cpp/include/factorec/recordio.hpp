@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -120,14 +121,18 @@ class RecordBatch {
   // The feature first, if there is one, then labels in the order of the first record.
   const std::vector<RecordColumn>& columns() const;
 
-  // Fills the arrays of a column; T is float, double or int64 as `number` says.
+  // What fills the arrays of one column, a record at a time; T is float, double or int64 as `number` says.
+  using Reader = std::function<void(std::int64_t record, Control& control)>;
+
   // Dense: n_rows x n_columns values.
   template <class T>
-  void read_dense(std::size_t column, std::span<T> values, int n_threads, Control& control) const;
+  Reader dense_reader(std::size_t column, std::span<T> values) const;
   // CSR in the order of the file, neither sorted nor summed: n_rows + 1, n_entries and n_entries. I is int32 or int64.
   template <class T, class I>
-  void read_sparse(std::size_t column, std::span<I> indptr, std::span<I> indices, std::span<T> values, int n_threads,
-                   Control& control) const;
+  Reader sparse_reader(std::size_t column, std::span<I> indptr, std::span<I> indices, std::span<T> values) const;
+
+  // Runs the readers over all records, in one pass.
+  void read(const std::vector<Reader>& readers, int n_threads, Control& control) const;
 
  private:
   struct Parsed;

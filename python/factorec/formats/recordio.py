@@ -41,6 +41,7 @@ __all__ = [
 
 _ROWS_AT_ONCE = 1 << 16
 _ENTRIES_AT_ONCE = 1 << 20
+_RECORDS_AT_ONCE = 1 << 20
 _BYTES_AT_ONCE = 1 << 24
 _ENTRIES_PER_THREAD = 1 << 16  # below, waking a thread costs more than it does
 _LENGTH = (1 << 29) - 1  # the bits of a frame's second word that are its length
@@ -344,7 +345,7 @@ def read_recordio(source: Source, *, n_features: int | None = None, n_jobs: int 
     >>> read_recordio(file.getvalue()).features
     array([[1.5, 0. , 2. ]], dtype=float32)
     """
-    batches = list(_iterate(source, _ROWS_AT_ONCE, _BYTES_AT_ONCE, n_features, n_jobs))
+    batches = list(_iterate(source, _RECORDS_AT_ONCE, _BYTES_AT_ONCE, n_features, n_jobs))
     if not batches:
         return Records(sparse.csr_array((0, n_features or 0), dtype=np.float32), {})  # of any width
     if len(batches) == 1:
