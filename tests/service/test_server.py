@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -136,6 +138,23 @@ def test_time_for_a_body():
 def test_time_for_headers(shared, parts):
     talk(shared, *parts)
     assert wait_for_ping(shared) < 2
+
+
+def test_a_flood_of_idle_connections_leaves_room():
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, before[1]))  # for the server, which inherits it
+    try:
+        server = ExitStack()
+        running = server.enter_context(stub())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with server, ExitStack() as flood:
+        for _ in range(500):
+            connection = flood.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+            connection.sendall(b"POST /invo")
+        assert wait_for_ping(running) < 2
+        flood.close()
+        assert running.stop() == (0, "")
 
 
 def test_time_to_take_a_response():

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -24,7 +25,11 @@ __all__ = ["serve"]
 
 # The managed service kills a container 30 s after it has asked it to end.
 _TO_FINISH = 25
-_BACKLOG = 2048
+_BACKLOG = 2048  # connections that the system holds until they are accepted
+# Accepted at a turn of the event loop. Where the process has no files left, asyncio tries as many times, with a line in
+# the log each; it is some turns from there to the connection that makes room by closing another.
+_ACCEPTED = 16
+_TURNS = 8
 # Longer than the pauses of most clients, which otherwise meet a connection that closes as they send.
 _KEEP_ALIVE = 75
 
@@ -91,7 +96,12 @@ def serve(
         shown = f"[{address[0]}]" if listener.family == socket.AF_INET6 else address[0]
         config = uvicorn.Config(
             app,
-            http=type("Protocol", (ImpatientProtocol,), {"for_response": limits.timeout}),
+            http=type(
+                "Protocol",
+                (ImpatientProtocol,),
+                {"for_response": limits.timeout, "max_connections": _max_connections()},
+            ),
+            backlog=_ACCEPTED,
             ws="none",
             loop="asyncio",
             lifespan="on",
@@ -108,8 +118,18 @@ def serve(
         # What is there by now stays: the collector need not look at it again, which takes it tens of milliseconds.
         gc.collect()
         gc.freeze()
-        _Server(config, lambda: on_ready and on_ready(f"http://{shown}:{address[1]}")).run(sockets=[listener])
+        try:
+            _Server(config, lambda: on_ready and on_ready(f"http://{shown}:{address[1]}")).run(sockets=[listener])
+        finally:
+            gc.unfreeze()
     return not app.state.scorer.busy
+
+
+def _max_connections() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return 2**16
+    return max(16, files - _TURNS * _ACCEPTED - 64)  # 64: the model's, the interpreter's
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -146,6 +166,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_BACKLOG)  # asyncio has set it to what it accepts at a time
         self._on_ready()
 
     @contextlib.contextmanager
