@@ -115,6 +115,16 @@ WORK = {
             return fit(1000, 2)
         large = lambda: fit(n, 10_000)
     """,
+    "records": """
+        import io
+        from factorec.formats.recordio import read_recordio, write_recordio
+        rows = random.standard_normal((200_000, 2), dtype=np.float32)
+        def small():
+            file = io.BytesIO()
+            write_recordio(file, rows, n_jobs=2)
+            return read_recordio(file.getvalue(), n_jobs=2).features.tolist()
+        large = lambda: [small() for _ in range(n)]
+    """,
 }
 SETUP = "import os, signal, threading\nimport numpy as np\nrandom = np.random.default_rng(0)\n"
 

@@ -99,7 +99,9 @@ py::str name_of(const RecordColumn& column, const FilePosition& position) {
 // Lists rather than arrays: this is for callers who look at single records.
 py::object as_value(const RecordMessage::Value& value) {
   py::list values;
+  std::size_t n_done = 0;
   for (const double number : value.values) {
+    if (++n_done % 65536 == 0 && PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (value.field == 7)
       values.append(static_cast<std::int64_t>(number));
     else

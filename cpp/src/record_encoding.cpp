@@ -63,21 +63,39 @@ struct Sizes {
   std::int64_t values, keys, shape, tensor, value, entry;
 };
 
+// Calls each(begin, end) for entries in pieces, looking between them whether to stop.
+template <class Each>
+void for_each_piece_of(const RowTensor& tensor, Control& control, Each&& each) {
+  constexpr std::int64_t at_once = std::int64_t{1} << 20;
+  for (std::int64_t e = tensor.begin; e < tensor.end; e += at_once) {
+    if (e > tensor.begin) control.throw_if_stopped();
+    each(e, std::min(tensor.end, e + at_once));
+  }
+}
+
 template <class Each>
 void for_each_key(const RowTensor& tensor, Control& control, Each&& each) {
   if (!tensor.sparse) return;
-  for (std::int64_t e = tensor.begin; e < tensor.end; ++e) {
-    each(tensor.sparse->indices[static_cast<std::size_t>(e)]);
-    if ((e - tensor.begin) % (1 << 20) == (1 << 20) - 1) control.throw_if_stopped();
-  }
+  for_each_piece_of(tensor, control, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t e = begin; e < end; ++e) each(tensor.sparse->indices[static_cast<std::size_t>(e)]);
+  });
+}
+
+// Whether the values are integers; calls each(value) if so.
+template <class Each>
+bool for_each_integer(const RowTensor& tensor, Control& control, Each&& each) {
+  const auto* integers = std::get_if<std::span<const std::int64_t>>(tensor.values);
+  if (!integers) return false;
+  for_each_piece_of(tensor, control, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t e = begin; e < end; ++e) each((*integers)[static_cast<std::size_t>(e)]);
+  });
+  return true;
 }
 
 Sizes sizes_of(const RowTensor& tensor, Control& control) {
   Sizes sizes{};
-  if (const auto* integers = std::get_if<std::span<const std::int64_t>>(tensor.values)) {
-    for (std::int64_t e = tensor.begin; e < tensor.end; ++e)
-      sizes.values += varint_size(as_varint((*integers)[static_cast<std::size_t>(e)]));
-  } else {
+  const auto add = [&](std::int64_t value) { sizes.values += varint_size(as_varint(value)); };
+  if (!for_each_integer(tensor, control, add)) {
     const bool single = std::holds_alternative<std::span<const float>>(*tensor.values);
     sizes.values = (tensor.end - tensor.begin) * (single ? 4 : 8);
   }
@@ -90,13 +108,10 @@ Sizes sizes_of(const RowTensor& tensor, Control& control) {
 }
 
 void check(const RowTensor& tensor, std::int64_t row, Control& control) {
-  if (const auto* integers = std::get_if<std::span<const std::int64_t>>(tensor.values)) {
-    for (std::int64_t e = tensor.begin; e < tensor.end; ++e) {
-      const std::int64_t value = (*integers)[static_cast<std::size_t>(e)];
-      if (value != static_cast<std::int32_t>(value))
-        fail(row, " holds the integer " + std::to_string(value) + ", and a tensor of integers is one of int32");
-    }
-  }
+  for_each_integer(tensor, control, [&](std::int64_t value) {
+    if (value != static_cast<std::int32_t>(value))
+      fail(row, " holds the integer " + std::to_string(value) + ", and a tensor of integers is one of int32");
+  });
   for_each_key(tensor, control, [&](std::int64_t key) {
     if (key < 0 || key >= tensor.sparse->n_columns)
       fail(row, " has column " + std::to_string(key) + ", outside 0.." + std::to_string(tensor.sparse->n_columns - 1));
@@ -137,17 +152,13 @@ TensorType type_of(const NumbersView& values) {
   return types[values.index()];
 }
 
-void write_values(const RowTensor& tensor, Output& out) {
+void write_values(const RowTensor& tensor, Control& control, Output& out) {
+  if (for_each_integer(tensor, control, [&](std::int64_t value) { out.varint(as_varint(value)); })) return;
   std::visit(
       [&](const auto& values) {
-        using T = typename std::decay_t<decltype(values)>::value_type;
-        if constexpr (std::is_integral_v<T>) {
-          for (std::int64_t e = tensor.begin; e < tensor.end; ++e)
-            out.varint(as_varint(values[static_cast<std::size_t>(e)]));
-        } else {
-          const auto n = static_cast<std::size_t>(tensor.end - tensor.begin);
-          out.copy(values.data() + tensor.begin, n * sizeof(T));
-        }
+        for_each_piece_of(tensor, control, [&](std::int64_t begin, std::int64_t end) {
+          out.copy(values.data() + begin, static_cast<std::size_t>(end - begin) * sizeof values[0]);
+        });
       },
       *tensor.values);
 }
@@ -161,7 +172,7 @@ void write_entry(std::uint32_t map, const RowTensor& tensor, Control& control, O
   out.field(static_cast<std::uint32_t>(type_of(*tensor.values)), sizes.tensor);
   if (sizes.values) {
     out.field(1, sizes.values);
-    write_values(tensor, out);
+    write_values(tensor, control, out);
   }
   if (sizes.keys) {
     out.field(2, sizes.keys);

@@ -48,12 +48,23 @@ inline bool is_plain_entry(std::span<const std::uint8_t> entry, std::string_view
   return value.varint() == value.left();
 }
 
-// Numbers in a row, looking at times whether to stop.
+constexpr std::size_t kBytesAtOnce = std::size_t{1} << 22;  // of a long tensor, between two looks at Control
+
+// Bytes in pieces of whole numbers; one piece, maybe empty, of nearly every tensor.
+template <class Each>
+void for_each_piece(std::span<const std::uint8_t> bytes, Control& control, Each&& each) {
+  for (; bytes.size() > kBytesAtOnce; bytes = bytes.subspan(kBytesAtOnce)) {
+    each(bytes.first(kBytesAtOnce));
+    control.throw_if_stopped();
+  }
+  each(bytes);
+}
+
+// Numbers in a row.
 template <class Each>
 void for_each_varint(std::span<const std::uint8_t> bytes, Control& control, Each&& each) {
-  constexpr std::size_t at_once = std::size_t{1} << 20;
   for (MessageReader reader(bytes); !reader.done();) {
-    const std::size_t until = reader.left() > at_once ? reader.left() - at_once : 0;
+    const std::size_t until = reader.left() > kBytesAtOnce ? reader.left() - kBytesAtOnce : 0;
     while (reader.left() > until) each(reader.varint());
     if (until) control.throw_if_stopped();
   }
@@ -80,7 +91,7 @@ void walk_tensor(std::span<const std::uint8_t> tensor, Control& control, Sink& s
         for_each_varint(bytes, control, [&](std::uint64_t v) { sink.integer(static_cast<std::int32_t>(v)); });
       } else {
         if (bytes.size() % size) malformed(start, "packed values are cut off");
-        sink.fixed(type, bytes);
+        for_each_piece(bytes, control, [&](std::span<const std::uint8_t> piece) { sink.fixed(type, piece); });
       }
     } else if (is(tag, 1, one)) {
       if constexpr (one == Wire::kVarint)
