@@ -27,7 +27,7 @@ from ..errors import FormatError
 from ._limits import LimitedStream, default_limit, read_limited
 from ._tar import tar_files
 
-__all__ = ["ARCHIVE", "INNER", "parse_json", "read_files", "unzip", "write_tar", "write_zip"]
+__all__ = ["ARCHIVE", "INNER", "parse_json", "parse_object", "read_files", "unzip", "write_files", "write_zip"]
 
 ARCHIVE = "model.tar.gz"
 INNER = "model_algo-1"
@@ -125,8 +125,26 @@ def parse_json(data: bytes, name: str) -> Any:
         raise FormatError(f"{name}: not JSON ({str(error)[:200]})") from None
 
 
-def write_tar(path: str | os.PathLike[str], files: Mapping[str, bytes | memoryview]) -> None:
-    """Write ``model.tar.gz``, atomically; the same files give the same bytes."""
+def parse_object(data: bytes, name: str) -> dict[str, Any]:
+    """Parse a small JSON file that must hold an object."""
+    content = parse_json(data, name)
+    if not isinstance(content, dict):
+        raise FormatError(f"{name} must be an object")
+    return content
+
+
+def write_files(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write ``model.tar.gz``, or the files into a folder that is there: atomically, all or none."""
+    if not Path(path).is_dir():
+        _write_tar(path, files)
+        return
+    with contextlib.ExitStack() as ready:  # all are there before the first takes its place
+        for name, data in files.items():
+            ready.enter_context(atomic_file(Path(path) / name)).write(data)
+
+
+def _write_tar(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """The same files give the same bytes."""
     with (
         atomic_file(path) as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed,

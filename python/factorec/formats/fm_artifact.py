@@ -11,15 +11,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from .._atomic import atomic_file
 from ..errors import DataError, FormatError
-from ._archive import INNER, parse_json, read_files, unzip, write_tar, write_zip
+from ._archive import INNER, parse_json, parse_object, read_files, unzip, write_files, write_zip
 from ._fm_layouts import SPARSE, normalise
 from .mxnet_params import read_params, write_params
 from .mxnet_symbol import predictor_type_of, symbol_json
@@ -120,9 +118,7 @@ def fm_artifact_of_files(files: dict[str, bytes], name: str, limit: int) -> FMAr
         params = _find(files, _PARAMS, name)
     if params is None:
         raise FormatError(f"{name}: holds no {_PARAMS!r}, found {sorted(files)}: not a factorization machine")
-    meta = parse_json(files.get(_META, b"{}"), f"{name}: {_META}")
-    if not isinstance(meta, dict):
-        raise FormatError(f"{name}: {_META} must be an object")
+    meta = parse_object(files.get(_META, b"{}"), f"{name}: {_META}")
     symbol = _find(files, _SYMBOL, name)
     from_graph = None
     if symbol is not None:
@@ -188,12 +184,7 @@ def write_fm_artifact(
         _PARAMS: lambda file: write_params(file, arrays),
         _META: lambda file: file.write(meta.encode()),
     }
-    inner = write_zip(writers)
-    if Path(path).is_dir():
-        with atomic_file(Path(path) / INNER) as file:
-            file.write(inner)
-    else:
-        write_tar(path, {INNER: inner})
+    write_files(path, {INNER: write_zip(writers)})
 
 
 def _check_model(bias: float, linear: npt.NDArray[Any], factors: npt.NDArray[Any]) -> None:

@@ -7,25 +7,23 @@ not document it.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._atomic import atomic_file
 from ..errors import DataError, FormatError
-from ._archive import INNER, parse_json, read_files, write_tar
+from ._archive import INNER, parse_object, read_files, write_files
 from .faiss_index import read_faiss_index, write_faiss_index
 
 __all__ = [
     "DRAWN_BY",
+    "LARGEST_LABEL",
     "KNNArtifact",
     "holds_knn",
     "is_knn_file",
@@ -36,7 +34,7 @@ __all__ = [
 
 _LABELS, _META = f"{INNER}.labels", f"{INNER}.json"
 _PREDICTOR_TYPES = ("classifier", "regressor")
-_LARGEST_LABEL = 1 << 24
+LARGEST_LABEL = 1 << 24  # of the whole numbers that float32 tells apart
 _METRICS = ("INNER_PRODUCT", "COSINE", "L2")
 # Stands in dimension_reduction of what this library wrote: the seed says which projection it was. The service's
 # does not: how it draws one is not known.
@@ -120,9 +118,7 @@ def knn_artifact_of_files(files: Mapping[str, bytes], name: str) -> KNNArtifact:
     for file in (INNER, _LABELS, _META):
         if file not in files:
             raise FormatError(f"{name}: holds no {file!r}, found {sorted(files)}: not a k-nearest-neighbours model")
-    meta = parse_json(files[_META], f"{name}: {_META}")
-    if not isinstance(meta, dict):
-        raise FormatError(f"{name}: {_META} must be an object")
+    meta = parse_object(files[_META], f"{name}: {_META}")
     k, predictor_type = _k(meta.get("k"), f"{name}: {_META}"), meta.get("predictor_type")
     if predictor_type not in _PREDICTOR_TYPES:
         known = " or ".join(_PREDICTOR_TYPES)
@@ -212,13 +208,7 @@ def write_knn_artifact(
         "normalize": metric == "COSINE",
         "version": "1.0",
     }
-    files = {INNER: index.getvalue(), _LABELS: stored.tobytes(), _META: json.dumps(meta).encode()}
-    if not Path(path).is_dir():
-        write_tar(path, files)
-        return
-    with contextlib.ExitStack() as ready:  # all three are there before the first takes its place
-        for name, data in files.items():
-            ready.enter_context(atomic_file(Path(path) / name)).write(data)
+    write_files(path, {INNER: index.getvalue(), _LABELS: stored.tobytes(), _META: json.dumps(meta).encode()})
 
 
 def _k(value: Any, name: str) -> int:
@@ -238,11 +228,11 @@ def _stored_labels(labels: npt.ArrayLike, n: int) -> npt.NDArray[np.float32]:
     if not np.isfinite(stored).all():
         raise DataError("labels holds values that are not finite float32")
     if given.dtype.kind in "iu":
-        beyond = np.flatnonzero((given > _LARGEST_LABEL) | (given < -_LARGEST_LABEL))
+        beyond = np.flatnonzero((given > LARGEST_LABEL) | (given < -LARGEST_LABEL))
         if len(beyond):
             at = beyond[0]
             raise DataError(
-                f"labels[{at}] is {given[at]}: float32 does not tell integers beyond {_LARGEST_LABEL} apart; number "
+                f"labels[{at}] is {given[at]}: float32 does not tell integers beyond {LARGEST_LABEL} apart; number "
                 "the vectors instead"
             )
     return stored

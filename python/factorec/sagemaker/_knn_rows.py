@@ -10,10 +10,9 @@ from scipy import sparse
 
 from .._to_csr import to_csr
 from ..errors import DataError
+from ..formats.knn_artifact import LARGEST_LABEL
 
 __all__ = ["as_labels", "as_rows", "sample_positions"]
-
-MAX_IDENTITY = 2**24
 
 
 def as_rows(values: Any, name: str, n_features: int | None) -> Any:
@@ -62,10 +61,10 @@ def as_labels(values: npt.ArrayLike, name: str, n_rows: int, *, exact: bool) -> 
     bad = np.flatnonzero(~np.isfinite(labels))
     if bad.size:
         raise DataError(f"{name}[{bad[0]}] is {given[bad[0]]}: labels must be finite float32 numbers")
-    if exact and (bad := np.flatnonzero((given > MAX_IDENTITY) | (given < -MAX_IDENTITY))).size:
+    if exact and (bad := np.flatnonzero((given > LARGEST_LABEL) | (given < -LARGEST_LABEL))).size:
         raise DataError(
             f"{name}[{bad[0]}] is {given[bad[0]]}: labels are stored as float32, which tells whole numbers apart up to "
-            f"{MAX_IDENTITY} only; number what they stand for"
+            f"{LARGEST_LABEL} only; number what they stand for"
         )
     return labels
 

@@ -20,6 +20,7 @@ from .. import _core
 from ..errors import DataError, FormatError
 from ..formats._record_stream import format_errors, open_records
 from ..formats.recordio import write_recordio
+from .messages.content_types import RECORDIO
 
 __all__ = [
     "Bytes",
@@ -33,7 +34,6 @@ __all__ = [
     "write_spmatrix_to_sparse_tensor",
 ]
 
-_CONTENT_TYPE = "application/x-recordio-protobuf"
 _DTYPES = tuple(np.dtype(name) for name in ("int64", "float64", "float32"))
 _TENSORS = {2: "float32_tensor", 3: "float64_tensor", 7: "int32_tensor"}  # field number -> name, in a Value
 _BYTES = 9
@@ -241,7 +241,7 @@ class RecordSerializer:
     36
     """
 
-    def __init__(self, content_type: str = _CONTENT_TYPE) -> None:
+    def __init__(self, content_type: str = RECORDIO) -> None:
         self.content_type = content_type
 
     @property
@@ -288,7 +288,7 @@ class RecordDeserializer:
     'float32_tensor'
     """
 
-    def __init__(self, accept: str | tuple[str, ...] = _CONTENT_TYPE) -> None:
+    def __init__(self, accept: str | tuple[str, ...] = RECORDIO) -> None:
         self.accept = accept
 
     @property
