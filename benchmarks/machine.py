@@ -14,7 +14,7 @@ import openblas
 from factorec import _core
 
 PEERS = ("faiss-cpu", "implicit", "libmf", "myfm", "modern-fm", "xlearn", "lightfm-next", "fastfm")
-PACKAGES = ("factorec", "numpy", "scipy", "scikit-learn", "joblib", *PEERS)
+PACKAGES = ("factorec", "numpy", "scipy", "scikit-learn", "joblib", "starlette", "uvicorn", *PEERS)
 
 
 def threads() -> int:
