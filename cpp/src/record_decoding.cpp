@@ -76,8 +76,8 @@ struct RecordBatch::Parsed {
     return (column.is_label ? "label " : "feature ") + quoted(column.name);
   }
 
-  // Where the record's entries are. Of several with one name the last counts.
-  void find_slots(std::int64_t row) {
+  // Where the record's entries are. Of several with one name the last counts; the others must be sound, no more.
+  void find_slots(std::int64_t row, Control& control) {
     const auto at = static_cast<std::size_t>(row);
     const Bytes record = payloads[row];
     std::size_t next = 0;  // the column whose turn it is where records are written alike
@@ -91,6 +91,10 @@ struct RecordBatch::Parsed {
         payloads.fail(row, entry.data(),
              "the record has a " + std::string(map == kLabel ? "label " : "feature ") + quoted(name) +
                  ", which the first one has not");
+      }
+      if (columns[i].slots[at].begin != Slot::kMissing) {
+        Measure unused;
+        walk_entry(this->entry(columns[i], row), control, unused);
       }
       columns[i].slots[at] = {static_cast<std::uint32_t>(entry.data() - record.data()),
                               static_cast<std::uint32_t>(entry.size())};
@@ -123,7 +127,7 @@ struct RecordBatch::Parsed {
 
   void measure_record(std::int64_t row, Control& control) {
     payloads.on_record(row, [&] {
-      find_slots(row);
+      find_slots(row, control);
       for (Column& column : columns) measure(column, row, control);
     });
   }

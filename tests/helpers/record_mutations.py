@@ -123,7 +123,8 @@ def fields(raw: bytes) -> Iterator[tuple[int, bytes]]:
                     if inner & 7 == 0:
                         number()
                     elif inner & 7 == 2:
-                        at += number()
+                        n = number()
+                        at += n
         yield tag, raw[start:at]
 
 
