@@ -12,7 +12,8 @@ import pytest
 from factorec.errors import FactorecError, FormatError
 from factorec.formats.fm_artifact import write_fm_artifact
 from factorec.formats.knn_artifact import write_knn_artifact
-from factorec.sagemaker.invocation import RequestError, invoke
+from factorec.sagemaker.invocation import invoke
+from factorec.sagemaker.messages import RequestError
 from factorec.sagemaker.model import load_model
 
 JUNK = [None, True, 0, -1, 1.5, 1e308, 2**40, 2**70, "", "x", "7", [], [1], {}, {"a": 1}, "regressor", "fjlt"]

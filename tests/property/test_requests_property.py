@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from factorec import FMParameters
 from factorec.formats.recordio import encode_labels
 from factorec.sagemaker import KNN, invoke
-from factorec.sagemaker.invocation import RequestError
+from factorec.sagemaker.messages import RequestError
 from factorec.sagemaker.model import FMModel
 
 ROWS = np.float32([[1, 0, 2], [0, 0, 0]])

@@ -15,7 +15,8 @@ from factorec.errors import DataError, FormatError
 from factorec.formats.fm_artifact import write_fm_artifact
 from factorec.formats.recordio import read_recordio, write_recordio
 from factorec.sagemaker import KNN
-from factorec.sagemaker.invocation import RequestError, invoke
+from factorec.sagemaker.invocation import invoke
+from factorec.sagemaker.messages import RequestError
 from factorec.sagemaker.model import FMModel, load_model
 
 JSON, JSON_LINES, RECORDIO = "application/json", "application/jsonlines", "application/x-recordio-protobuf"

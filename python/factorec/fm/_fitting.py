@@ -169,6 +169,7 @@ def run_epochs(
     weights, state = weights.copy(), state.copy()
     if options.solver == "adam" and state.adam is None:
         state.adam = AdamMoments.zeros(*weights.factors.shape)
+    moments = state.adam if options.solver == "adam" else None
     try:
         trainer = _core.Trainer(
             rows.blocks,
@@ -186,7 +187,7 @@ def run_epochs(
                 state.linear_accumulator,
                 state.factors_accumulator,
             ),
-            None if options.solver != "adam" or state.adam is None else state.adam.as_tuple(),
+            None if moments is None else moments.as_tuple(),
         )
     except ValueError as error:
         raise DataError(str(error)) from None
@@ -194,7 +195,6 @@ def run_epochs(
     def snapshot(epoch: int) -> None:
         """Brings `weights` and `state` up to date."""
         arrays = (weights.linear, weights.factors, state.linear_accumulator, state.factors_accumulator)
-        moments = state.adam if options.solver == "adam" else None
         weights.bias, state.bias_accumulator, mean, square, n_steps = trainer.copy_to(
             *arrays, None if moments is None else moments.arrays
         )

@@ -210,9 +210,8 @@ class ManagedFM(BaseFM):
         """Check the hyperparameters, for what is trained now."""
         settings = self.hyperparameters_ = self.hyperparameters
         self.sparse_input_ = sparse
-        clip = (
-            settings.clip_gradient
-        )  # has the same name in the library, where it is a number, and None for no clipping
+        # The library has it under the same name, with None for no clipping.
+        clip = settings.clip_gradient
         self.clip_gradient = None if clip is None or clip < 0 else clip
 
     def _problem(self, *args: Any, **keywords: Any) -> Problem:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from ..errors import DataError
 from .messages import (
-    NotAcceptableError,
     PayloadError,
     RequestError,
     TooLargeError,
-    UnsupportedContentTypeError,
     choose_response_type,
     encode_predictions,
     parse_content_type,
@@ -18,15 +16,7 @@ from .messages import (
 )
 from .model import Model
 
-__all__ = [
-    "NotAcceptableError",
-    "PayloadError",
-    "RequestError",
-    "Response",
-    "TooLargeError",
-    "UnsupportedContentTypeError",
-    "invoke",
-]
+__all__ = ["Response", "invoke"]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from starlette.routing import Route
 
 from ..sagemaker.messages import RequestError
 from ..sagemaker.model import Model, load_model
+from ..sagemaker.payload import MIB
 from . import platform
 from .body import BodyReader
-from .limits import MIB, Limits
+from .limits import Limits
 from .scoring import Scorer
 
 __all__ = ["BatchStrategy", "create_app"]

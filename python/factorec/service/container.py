@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
+from ..sagemaker.payload import MIB, MOST_PAYLOAD
 from .app import BatchStrategy
-from .limits import MIB
 
 __all__ = ["Settings", "read_environment"]
 
-_MOST_MEBIBYTES = 100  # of a batch transform's payload
 _STRATEGIES: dict[str, BatchStrategy] = {"MULTI_RECORD": "MULTI_RECORD", "SINGLE_RECORD": "SINGLE_RECORD"}
 
 
@@ -56,9 +55,9 @@ def read_environment(environment: Mapping[str, str]) -> Settings:
     Settings(port=8080, limits={'max_body': 20971520}, batch_strategy='MULTI_RECORD')
     """
     limits = {}
-    payload = _integer(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, _MOST_MEBIBYTES)
+    payload = _integer(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, MOST_PAYLOAD)
     if payload is not None:
-        limits["max_body"] = (payload or _MOST_MEBIBYTES) * MIB
+        limits["max_body"] = (payload or MOST_PAYLOAD) * MIB
     concurrency = _integer(environment, "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", 1, 10_000)
     if concurrency is not None:
         limits["max_concurrency"] = concurrency

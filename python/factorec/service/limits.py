@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ..sagemaker.payload import MIB, PAYLOAD
 
-__all__ = ["MIB", "Limits"]
-
-MIB = 2**20
+__all__ = ["Limits"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Limits:
     100000
     """
 
-    max_body: int = 6 * MIB
+    max_body: int = PAYLOAD * MIB
     max_rows: int = 100_000
     timeout: float = 60.0
     max_concurrency: int = field(default_factory=lambda: resolve_n_jobs(None))

@@ -15,8 +15,10 @@ from os import PathLike, fspath
 from typing import BinaryIO
 
 from ...errors import DataError, FactorecError, FormatError
-from ..invocation import RequestError, invoke
+from ..invocation import invoke
+from ..messages import RequestError
 from ..model import Model, load_model
+from ..payload import MIB, PAYLOAD
 from .data_processing import DataProcessing, JoinSource
 from .errors import TransformError
 from .manifest import read_manifest
@@ -55,7 +57,7 @@ def transform(
     split_type: SplitType | None = None,
     batch_strategy: BatchStrategy | None = None,
     assemble_with: AssembleWith | None = None,
-    max_payload: int = 6,
+    max_payload: int = PAYLOAD,
     max_concurrent_transforms: int = 1,
     compression_type: CompressionType | None = None,
     data_type: DataType | None = None,
@@ -255,7 +257,7 @@ class _Job:
         with self.reader.read(source.path) as raw, contextlib.ExitStack() as stack:
             file: BinaryIO = raw
             if options.compression_type == "Gzip":
-                file = stack.enter_context(io.BufferedReader(_Unzipped(fileobj=raw), 2**20))
+                file = stack.enter_context(io.BufferedReader(_Unzipped(fileobj=raw), MIB))
             for request in read_requests(file, options.split_type, options.batch_strategy, options.max_bytes):
                 yield request
                 self.n_requests += 1

@@ -6,12 +6,13 @@ import json
 import posixpath
 
 from ...errors import FormatError
+from ..payload import MIB
 from .stores import Source, Store, is_s3, open_store
 
 __all__ = ["read_manifest"]
 
 # A manifest of a million names has some 50 MB.
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 64 * MIB
 
 
 def read_manifest(store: Store, path: str) -> tuple[Store, list[Source]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from ...errors import DataError
 from ..messages import choose_response_type, parse_content_type
+from ..payload import MIB, MOST_PAYLOAD, PAYLOAD
 from .data_processing import DataProcessing, JoinSource
 from .json_path import JsonPath
 from .records import BatchStrategy, SplitType
@@ -18,7 +19,6 @@ AssembleWith = Literal["None", "Line"]
 CompressionType = Literal["None", "Gzip"]
 DataType = Literal["S3Prefix", "ManifestFile"]
 
-_MEGABYTE = 2**20
 _CHOICES: dict[str, tuple[str, ...]] = {
     "split_type": get_args(SplitType),
     "batch_strategy": get_args(BatchStrategy),
@@ -38,7 +38,7 @@ class TransformOptions:
     split_type: SplitType = "None"
     batch_strategy: BatchStrategy = "MultiRecord"
     assemble_with: AssembleWith = "None"
-    max_payload: int = 6
+    max_payload: int = PAYLOAD
     max_concurrent_transforms: int = 1
     compression_type: CompressionType = "None"
     data_type: DataType = "S3Prefix"
@@ -55,14 +55,14 @@ class TransformOptions:
                 raise DataError("split_type TFRecord is not supported: no request of these models is made of TFRecords")
             elif value not in choices:
                 raise DataError(f"{name} must be {', '.join(choices)}, got {value!r}")
-        for name, least in (("max_payload", 0), ("max_concurrent_transforms", 1)):
+        for name, least, most in (("max_payload", 0, MOST_PAYLOAD), ("max_concurrent_transforms", 1, 100)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 100:
-                raise DataError(f"{name} must be an integer from {least} to 100, got {value!r}")
-        if self.max_payload * self.max_concurrent_transforms > 100:
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise DataError(f"{name} must be an integer from {least} to {most}, got {value!r}")
+        if self.max_payload * self.max_concurrent_transforms > MOST_PAYLOAD:
             raise DataError(
-                f"max_payload times max_concurrent_transforms must be at most 100, got {self.max_payload} times "
-                f"{self.max_concurrent_transforms}"
+                f"max_payload times max_concurrent_transforms must be at most {MOST_PAYLOAD}, got "
+                f"{self.max_payload} times {self.max_concurrent_transforms}"
             )
         if self.join_source == "Input" and self.assemble_with != ("Line" if self.split_type == "Line" else "None"):
             raise DataError(
@@ -70,12 +70,12 @@ class TransformOptions:
                 f"{self.assemble_with}"
             )
         if not self.max_payload and self.split_type != "None":
-            raise DataError("max_payload=0 (no limit) is for whole files; with split_type give 1 to 100")
+            raise DataError(f"max_payload=0 (no limit) is for whole files; with split_type give 1 to {MOST_PAYLOAD}")
 
     @property
     def max_bytes(self) -> int | None:
         """How large a request may be; None: as large as the file."""
-        return self.max_payload * _MEGABYTE or None
+        return self.max_payload * MIB or None
 
     def processing(self, model_types: Collection[str]) -> DataProcessing:
         """What happens around a model, with the types of requests that it takes.

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ..._atomic import atomic_file
 from ...errors import DataError
+from ..payload import MIB
 
 __all__ = ["LocalStore", "S3Store", "Source", "Store", "is_s3", "open_store"]
 
@@ -124,7 +125,7 @@ class S3Store:
     """
 
     # What is held in memory of each file. Parts of an upload must have 5 MiB, and there are at most 10,000.
-    BLOCK_BYTES = 16 * 2**20
+    BLOCK_BYTES = 16 * MIB
 
     def __init__(self) -> None:
         try:
@@ -178,7 +179,7 @@ class S3Store:
     def read(self, path: str) -> Iterator[BinaryIO]:
         """Open an object to be read from its beginning."""
         with _as_os_error(path), self._fs.open(path, "rb", block_size=self.BLOCK_BYTES, cache_type="readahead") as file:
-            yield io.BufferedReader(file, 2**20)  # type: ignore[type-var, unused-ignore]
+            yield io.BufferedReader(file, MIB)  # type: ignore[type-var, unused-ignore]
 
     def place(self, folder: str, name: str) -> str:
         """Join prefix and name: a key may be anything."""
