@@ -16,6 +16,16 @@ class StopTraining(Exception):
     """Raised by ``on_epoch``, or by the handler of a signal: training ends with what it has learned so far.
 
     Where no epoch is complete it comes out of ``fit``, and the estimator is what it was before.
+
+    Examples
+    --------
+    >>> from factorec.fm import FMRegressor, StopTraining
+    >>> def on_epoch(epoch, metrics):
+    ...     if epoch == 2:
+    ...         raise StopTraining
+    >>> fm = FMRegressor(n_factors=2, n_epochs=100).fit([[1, 0], [0, 1]], [1.0, 2.0], on_epoch=on_epoch)
+    >>> len(fm.history_["train"]["rmse"])
+    3
     """
 
 

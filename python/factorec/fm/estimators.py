@@ -126,6 +126,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     >>> fm = FMClassifier(n_factors=4, n_epochs=200, l2_linear=0, l2_factors=0, init_scale=0.5, random_state=0)
     >>> fm.fit(X, y).predict(X)
     array([1, 0, 0, 1])
+    >>> fm.set_params(solver="adam", learning_rate=0.05, batch_size=2).fit(X, y).predict(X)
+    array([1, 0, 0, 1])
     """
 
     _loss = "logistic"

@@ -31,6 +31,16 @@ def read_artifact(path: str | os.PathLike[str], *, max_size: int | None = None) 
         If it is neither, damaged or hostile.
     OSError
         If the path cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from factorec.formats.knn_artifact import write_knn_artifact
+    >>> path = tempfile.mkdtemp() + "/model.tar.gz"
+    >>> write_knn_artifact(path, np.eye(2, dtype=np.float32), [5, 7], k=1, predictor_type="classifier", metric="L2")
+    >>> type(read_artifact(path)).__name__
+    'KNNArtifact'
     """
     files, name, limit = read_files(path, lambda file: is_fm_file(file) or is_knn_file(file), max_size)
     return knn_artifact_of_files(files, name) if holds_knn(files) else fm_artifact_of_files(files, name, limit)

@@ -164,6 +164,15 @@ def write_fm_artifact(
         If the arrays are no model, or `hyperparameters` contradict them.
     OSError
         If the file cannot be written. An old one is then still there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> given = {"predictor_type": "regressor", "hyperparameters": {"epochs": "50"}}
+    >>> write_fm_artifact(folder, 0.5, np.zeros(2, np.float32), np.ones((2, 1), np.float32), **given)
+    >>> os.listdir(folder), read_fm_artifact(folder).hyperparameters["epochs"]
+    (['model_algo-1'], '50')
     """
     _check_model(bias, linear, factors)
     n_features, n_factors = factors.shape

@@ -182,6 +182,14 @@ def write_knn_artifact(
         float32 (beyond 16,777,216).
     OSError
         If a file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> write_knn_artifact(folder, np.eye(2, dtype=np.float32), [5, 7], k=1, predictor_type="classifier", metric="L2")
+    >>> sorted(os.listdir(folder))
+    ['model_algo-1', 'model_algo-1.json', 'model_algo-1.labels']
     """
     if metric not in _METRICS:
         raise DataError(f"metric is {metric!r}, expected one of {', '.join(_METRICS)}")

@@ -55,6 +55,12 @@ class Records:
         Tensors of several dimensions are flat. Without features, (n_rows, 0).
     labels : dict of str to ndarray or csr_array
         By name: (n_rows,) for one number a record, else (n_rows, n).
+
+    Examples
+    --------
+    >>> records = read_recordio(encode_labels({"score": [0.4, 0.7]}))
+    >>> records.n_rows, records.y, list(records.labels)
+    (2, None, ['score'])
     """
 
     features: Any
