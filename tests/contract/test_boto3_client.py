@@ -169,9 +169,10 @@ def test_what_the_endpoint_does_not_have(client, rows, arguments, text):
 
 
 def test_the_only_variant_may_be_named(client, rows):
-    client.invoke_endpoint(
+    response = client.invoke_endpoint(
         EndpointName=NAME, Body=dense_json(rows), ContentType="application/json", TargetVariant="AllTraffic"
     )
+    assert response["InvokedProductionVariant"] == "AllTraffic"
 
 
 def test_operations_that_are_not_offered(client):

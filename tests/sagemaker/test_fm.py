@@ -222,10 +222,8 @@ def test_log(rows, kind):
     assert len(re.findall("train throughput=", text)) == 3
     padded = io.StringIO()
     fm.fit(X, y, eval_set={"test": (X, y)}, log=padded, padded_test_metrics=True)
-    assert (
-        re.findall(rf"algo-1, test {name}=(\S+)", padded.getvalue()) != re.findall(rf"algo-1, test {name}=(\S+)", text)
-        or kind == "binary_classifier"
-    )
+    told = re.findall(rf"algo-1, test {name}=(\S+)", padded.getvalue())
+    assert float(told[0]) == pytest.approx(fm.measure(X, y, padded=True)[metric])
     pickle.dumps(fm)  # holds no stream
 
 
@@ -317,7 +315,7 @@ def test_artifact_there_and_back(rows, tmp_path, kind):
     assert type(loaded) is type(fm)
     assert loaded.hyperparameters_ == fm.hyperparameters_
     np.testing.assert_allclose(loaded.decision_function(X), fm.decision_function(X), rtol=1e-5)
-    assert (loaded.predict(X) == fm.predict(X)).all() or kind == "regressor"
+    np.testing.assert_allclose(loaded.predict(X), fm.predict(X), rtol=1e-5)
     assert loaded.parameters_.query_vectors(np.eye(1, N_USERS + N_ITEMS)).shape == (1, 5)
     with pytest.raises(DataError, match="keep to columns below 12"):
         loaded.parameters_.query_vectors(X)

@@ -22,14 +22,6 @@ def rng():
     return np.random.default_rng(11)
 
 
-@pytest.fixture
-def pinned():
-    """Pin a SIMD level until the test ends."""
-    level = _core.simd_level()
-    yield _core.pin_simd_level
-    _core.pin_simd_level(level)
-
-
 def floats(rng, *shape):
     return rng.standard_normal(shape, dtype=np.float32)
 
