@@ -11,28 +11,28 @@ Below a root, ``/opt/ml`` in a container:
 | ``model/`` | what is trained: ``model_algo-1``, of k-NN with ``.labels`` and ``.json`` |
 | ``output/failure`` | why the job failed |
 
-Guesses, all here: a channel other than ``train`` and ``test`` is left alone, with a warning; the failure of a job that
-its user can mend begins with ``ClientError``, any other with ``InternalServerError``.
+A guess: the failure of a job that its user can mend begins with ``ClientError``, any other with
+``InternalServerError``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 from .._atomic import atomic_file
-from ..errors import DataError, FactorecError, FormatError
+from ..errors import FactorecError
 from ..fm import StopTraining
-from ._channels import Channel, read_rows
+from ._channels import read_rows
+from ._job_description import Algorithm, algorithm_of, channels_of, host_of, read_object
 from .fm import estimator
 from .hyperparameters import FMHyperparameters, KNNHyperparameters
 from .knn import KNN
@@ -40,10 +40,7 @@ from .log_lines import JobLog, fm_metrics
 
 __all__ = ["TrainingResult", "train"]
 
-Algorithm = Literal["fm", "knn"]
-
 _NAMES = {"fm": "factorization-machines", "knn": "AWS/KNN"}
-_MAX_CONFIGURATION = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def train(
 
     Examples
     --------
-    >>> import io, tempfile
+    >>> import io, json, tempfile
     >>> import numpy as np
     >>> from factorec.formats.recordio import write_recordio
     >>> root = Path(tempfile.mkdtemp())
@@ -153,18 +150,21 @@ class _Job:
         self.settings = {"random_state": random_state, "n_jobs": n_jobs}
         self.folder = root / "model"
         config = root / "input" / "config"
-        self.given = _read_object(config / "hyperparameters.json")
-        self.algorithm = algorithm or _algorithm_of(self.given)
+        self.given = read_object(config / "hyperparameters.json")
+        self.algorithm = algorithm or algorithm_of(self.given)
         log.algorithm = _NAMES[self.algorithm]
-        log.host = _host(config / "resourceconfig.json", log.host)
+        log.host = host_of(config / "resourceconfig.json", log.host)
         table = FMHyperparameters if self.algorithm == "fm" else KNNHyperparameters
         log.configuration(table.default_configuration(), self.given, str(config / "hyperparameters.json"))
         table.read(self.given)  # before rows are read
-        self.channels = _channels(root, config / "inputdataconfig.json", log)
+        self.channels = channels_of(root, config / "inputdataconfig.json", log)
 
     def run(self, stop: _Stop, padded: bool) -> TrainingResult:
         self.folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-        (self._fm if self.algorithm == "fm" else self._knn)(stop, padded)
+        if self.algorithm == "fm":
+            self._fm(stop, padded)
+        else:
+            self._knn(stop)
         if stop.came:
             self.log.info("SIGTERM: training was stopped, the model is what it had learned", "WARNING")
         return TrainingResult(self.folder, stop.came)
@@ -180,7 +180,7 @@ class _Job:
         if test is not None and not stop.came:
             self.log.tested(fm_metrics(fm.predictor_type, fm.measure(*test, padded=padded)))
 
-    def _knn(self, stop: _Stop, padded: bool) -> None:
+    def _knn(self, stop: _Stop) -> None:
         knn = KNN(self.given, **self.settings)
         width = knn.hyperparameters.feature_dim
         X, y = self._read("train", None if width == "auto" else int(width), takes_csv=True)
@@ -200,63 +200,6 @@ class _Job:
         n_files = len(channel.files())
         self.log.info(f"Channel {name}: {X.shape[0]:,} rows of {X.shape[1]:,} features, {entries}, {n_files} file(s)")
         return X, y
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MAX_CONFIGURATION:
-            raise FormatError(f"{path}: has more than {_MAX_CONFIGURATION} bytes, this is no configuration")
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise error if isinstance(error, FormatError) else FormatError(f"{path}: not JSON ({error})") from None
-    except RecursionError:
-        raise FormatError(f"{path}: not JSON (nested too deep)") from None
-    if not isinstance(content, dict):
-        raise FormatError(f"{path}: must hold an object, got {type(content).__name__}")
-    return content
-
-
-def _algorithm_of(given: Mapping[str, Any]) -> Algorithm:
-    if ("num_factors" in given) == ("k" in given):
-        raise DataError(
-            "which algorithm is it? give algorithm='fm' or 'knn', or the hyperparameter num_factors or k; given are "
-            f"{', '.join(sorted(given)) or 'none'}"
-        )
-    return "fm" if "num_factors" in given else "knn"
-
-
-def _host(path: Path, default: str) -> str:
-    if not path.exists():
-        return default
-    resources = _read_object(path)
-    hosts = resources.get("hosts") or []
-    if not isinstance(hosts, list) or len(hosts) > 1:
-        raise DataError(f"{path}: the job has the hosts {hosts}; only one is supported, give it all rows")
-    return str(resources.get("current_host") or default)
-
-
-def _channels(root: Path, path: Path, log: JobLog) -> dict[str, Channel]:
-    data = root / "input" / "data"
-    if path.exists():
-        described = _read_object(path)
-    else:
-        described = {name: {} for name in ("train", "test") if (data / name).is_dir()}
-    if "train" not in described:
-        raise DataError(f"the job has no channel 'train': {path if path.exists() else data / 'train'}")
-    channels = {}
-    for name, about in described.items():
-        if name not in ("train", "test"):
-            log.info(f"Channel {name} is not read: only train and test are", "WARNING")
-            continue
-        about = about if isinstance(about, dict) else {}
-        if about.get("TrainingInputMode") == "Pipe":
-            raise DataError(f"channel {name!r}: TrainingInputMode Pipe is not supported, use File or FastFile")
-        if about.get("RecordWrapperType") not in (None, "None", ""):
-            raise DataError(f"channel {name!r}: RecordWrapperType must be None: records are in their frames already")
-        if about.get("CompressionType") not in (None, "None", ""):
-            raise DataError(f"channel {name!r}: CompressionType must be None, as the service has it for files")
-        channels[name] = Channel(name, data / name, str(about.get("ContentType") or ""))
-    return channels
 
 
 class _Stop:
