@@ -11,6 +11,7 @@ from scipy import sparse
 from .._to_csr import to_csr
 from ..errors import DataError
 from ..formats.knn_artifact import LARGEST_LABEL
+from ._float32 import as_float32
 
 __all__ = ["as_labels", "as_rows", "sample_positions"]
 
@@ -20,9 +21,8 @@ def as_rows(values: Any, name: str, n_features: int | None) -> Any:
 
     All that a request or a training channel may hold is taken: float32, float64, integers.
     """
-    is_sparse = sparse.issparse(values)
     rows: Any = values
-    if is_sparse:
+    if sparse.issparse(values):
         try:
             rows = to_csr(rows)
             rows = sparse.csr_array(rows)  # its own checks, and no matrix semantics
@@ -37,12 +37,9 @@ def as_rows(values: Any, name: str, n_features: int | None) -> Any:
         raise DataError(f"{name} has dtype {rows.dtype}; give numbers")
     if n_features is not None and rows.shape[1] != n_features:
         raise DataError(f"{name} has {rows.shape[1]} columns, expected {n_features}")
-    with np.errstate(over="ignore"):
-        rows = rows.astype(np.float32, copy=False)
-    stored = rows.data if is_sparse else rows
-    if not np.isfinite(stored).all():
-        at = np.argwhere(~np.isfinite(stored))[0]
-        row, column = (np.searchsorted(rows.indptr, at[0], "right") - 1, rows.indices[at[0]]) if len(at) == 1 else at
+    rows, bad = as_float32(rows)
+    if bad is not None:
+        row, column = bad
         raise DataError(f"{name}[{row}, {column}] is {rows[row, column]}: values must be finite float32 numbers")
     return rows
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ...errors import FormatError
 from ...formats.recordio import read_recordio
+from .._float32 import as_float32
 from .errors import PayloadError
 
 __all__ = ["read_recordio_rows"]
@@ -31,15 +29,10 @@ def read_recordio_rows(body: bytes, n_features: int) -> Any:
     PayloadError
     """
     try:
-        rows: Any = read_recordio(body, n_features=n_features, n_jobs=1).features
+        rows = read_recordio(body, n_features=n_features, n_jobs=1).features
     except FormatError as error:
         raise PayloadError(str(error)) from None
-    with np.errstate(over="ignore"):
-        rows = rows.astype(np.float32, copy=False)
-    stored: npt.NDArray[np.float32] = rows.data if hasattr(rows, "indptr") else rows
-    finite = np.isfinite(stored)
-    if not finite.all():
-        first = np.argwhere(~finite)[0]
-        row = first[0] if len(first) == 2 else np.searchsorted(rows.indptr, first[0], side="right") - 1
-        raise PayloadError(f"record {row} (counted from 0) holds a value that is no finite float32")
+    rows, bad = as_float32(rows)
+    if bad is not None:
+        raise PayloadError(f"record {bad[0]} (counted from 0) holds a value that is no finite float32")
     return rows
