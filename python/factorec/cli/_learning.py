@@ -1,6 +1,6 @@
-"""Commands that make models: ``quickstart``, ``split``, ``train``, ``tune``, ``fold-in``, ``pipeline`` and others.
+"""Commands that make models: ``train``, ``tune``, ``fold-in``, ``pipeline``, ``sagemaker train`` and around them.
 
-Each imports what it needs when it runs. ``sagemaker train`` is one of them.
+Each imports what it needs when it runs.
 """
 
 from __future__ import annotations
