@@ -108,9 +108,23 @@ void walk_tensor(std::span<const std::uint8_t> tensor, Control& control, Sink& s
   }
 }
 
-// Tells a sink what a map's entry holds: start(type) where a tensor begins and the one before was of another type,
-// which is void then; what walk_tensor tells; bytes(message) for a message Bytes. A field that comes twice is merged
-// with the first, as protobuf has it.
+// Tells a sink the fields of a message Bytes: bytes(value), content_type(text).
+template <class Sink>
+void walk_bytes(std::span<const std::uint8_t> message, Sink& sink) {
+  for (MessageReader reader(message); !reader.done();) {
+    const Tag tag = reader.tag();
+    if (is(tag, 1, Wire::kBytes))
+      sink.bytes(reader.bytes());
+    else if (is(tag, 2, Wire::kBytes))
+      sink.content_type(reader.bytes());
+    else
+      reader.skip(tag);
+  }
+}
+
+// Tells a sink what a map's entry holds: start(type) where a value begins and the one before was of another type,
+// which is void then; what walk_tensor or walk_bytes tells. A field that comes twice is merged with the first, as
+// protobuf has it.
 template <class Sink>
 void walk_entry(std::span<const std::uint8_t> entry, Control& control, Sink& sink) {
   TensorType current = TensorType::kNone;
@@ -135,7 +149,7 @@ void walk_entry(std::span<const std::uint8_t> entry, Control& control, Sink& sin
         case TensorType::kFloat32: walk_tensor<TensorType::kFloat32>(content, control, sink); break;
         case TensorType::kFloat64: walk_tensor<TensorType::kFloat64>(content, control, sink); break;
         case TensorType::kInt32: walk_tensor<TensorType::kInt32>(content, control, sink); break;
-        default: sink.bytes(content);
+        default: walk_bytes(content, sink);
       }
     }
   }

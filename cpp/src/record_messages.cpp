@@ -20,17 +20,8 @@ struct Keep {
   void integer(std::int32_t number) { value.values.push_back(number); }
   void key(std::uint64_t key) { value.keys.push_back(key); }
   void dimension(std::uint64_t size) { value.shape.push_back(size); }
-  void bytes(Bytes message) {
-    for (MessageReader reader(message); !reader.done();) {
-      const Tag tag = reader.tag();
-      if (is(tag, 1, Wire::kBytes))
-        value.bytes.emplace_back(as_text(reader.bytes()));
-      else if (is(tag, 2, Wire::kBytes))
-        value.content_type = as_text(reader.bytes());
-      else
-        reader.skip(tag);
-    }
-  }
+  void bytes(Bytes content) { value.bytes.emplace_back(as_text(content)); }
+  void content_type(Bytes text) { value.content_type = as_text(text); }
 };
 
 void read_fields(Bytes record, RecordMessage& message) {

@@ -24,6 +24,7 @@ struct Measure {
 
   void start(TensorType started) { *this = Measure{started}; }
   void bytes(Bytes) {}
+  void content_type(Bytes) {}
   void fixed(TensorType t, Bytes values) {
     n_values += static_cast<std::int64_t>(values.size() / (t == TensorType::kFloat32 ? 4 : 8));
   }
@@ -124,6 +125,7 @@ struct Fill {
     keys.restart();
   }
   void bytes(Bytes) {}
+  void content_type(Bytes) {}
   void fixed(TensorType type, Bytes numbers) {
     if (type == kSame<T>)
       values.put_all(numbers);

@@ -187,6 +187,7 @@ class TestRefused:
             (feature(tensor(2, shape=[2**32, 2**32])), r"more than 2\^63 - 1 elements"),
             (feature(field(2, field(1, b"123"))), "packed values are cut off"),
             (field(1, b"\x0a\xff"), "a number is cut off"),
+            (feature(field(9, b"\x0a\x7f") + tensor(2, [1.0])), "a length goes beyond the end"),
             (feature(b"\x12\x7f") + feature(tensor(2, [1.0])), "a length goes beyond the end"),
             (field(1, b"\x0a\x7f"), "a length goes beyond the end"),
             (b"\x0a" + b"\xff" * 10, "more than 10 bytes"),

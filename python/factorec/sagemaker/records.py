@@ -40,7 +40,7 @@ _BYTES = 9
 _RECORDS_AT_ONCE = 1 << 12
 
 
-@dataclass
+@dataclass(slots=True)
 class Tensor:
     """One of the messages Float32Tensor, Float64Tensor and Int32Tensor."""
 
@@ -49,7 +49,7 @@ class Tensor:
     shape: list[int] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Bytes:
     """The message Bytes."""
 
@@ -57,15 +57,32 @@ class Bytes:
     content_type: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Value:
     """The message Value: one of its fields is set, the others are empty."""
 
-    float32_tensor: Tensor = field(default_factory=Tensor)
-    float64_tensor: Tensor = field(default_factory=Tensor)
-    int32_tensor: Tensor = field(default_factory=Tensor)
-    bytes: Bytes = field(default_factory=Bytes)
     _which: str | None = None
+    _content: Tensor | Bytes | None = None
+
+    @property
+    def float32_tensor(self) -> Tensor:
+        """The tensor, empty where another field is set."""
+        return cast("Tensor", self._content) if self._which == "float32_tensor" else Tensor()
+
+    @property
+    def float64_tensor(self) -> Tensor:
+        """The tensor, empty where another field is set."""
+        return cast("Tensor", self._content) if self._which == "float64_tensor" else Tensor()
+
+    @property
+    def int32_tensor(self) -> Tensor:
+        """The tensor, empty where another field is set."""
+        return cast("Tensor", self._content) if self._which == "int32_tensor" else Tensor()
+
+    @property
+    def bytes(self) -> Bytes:
+        """The bytes, empty where another field is set."""
+        return cast("Bytes", self._content) if self._which == "bytes" else Bytes()
 
     def WhichOneof(self, group: str) -> str | None:
         """Return the name of the field that is set, or None; the group is ``"value"``."""
@@ -78,15 +95,19 @@ class Value:
         return self._which == name
 
 
-@dataclass
+def _empty_map() -> defaultdict[str, Value]:
+    return defaultdict(Value)
+
+
+@dataclass(slots=True)
 class Record:
     """The message Record: ``record.features["values"].float32_tensor.values``, ``record.label["score"]``.
 
     As in protobuf, a name that a map has not is added to it as an empty Value by asking for it.
     """
 
-    features: defaultdict[str, Value] = field(default_factory=lambda: defaultdict(Value))
-    label: defaultdict[str, Value] = field(default_factory=lambda: defaultdict(Value))
+    features: defaultdict[str, Value] = field(default_factory=_empty_map)
+    label: defaultdict[str, Value] = field(default_factory=_empty_map)
     uid: str = ""
     metadata: str = ""
     configuration: str = ""
@@ -206,14 +227,13 @@ def read_records(file: Any) -> list[Record]:
 
 
 def _as_map(entries: list[tuple[bytes, tuple[Any, ...]]]) -> defaultdict[str, Value]:
-    values = defaultdict(Value)
+    values = _empty_map()
     for name, (number, numbers, keys, shape, contents, content_type) in entries:
         value = Value()
         if number == _BYTES:
-            value = Value(bytes=Bytes(contents, _as_text(content_type)), _which="bytes")
+            value = Value("bytes", Bytes(contents, _as_text(content_type)))
         elif number in _TENSORS:
-            value = Value(_which=_TENSORS[number])
-            setattr(value, _TENSORS[number], Tensor(numbers, keys, shape))
+            value = Value(_TENSORS[number], Tensor(numbers, keys, shape))
         values[_as_text(name)] = value
     return values
 
