@@ -2,6 +2,8 @@
 
 Usage: python benchmarks/report.py build/bench/*.json
 
+They take the place of all tables that are there: fewer results than those have are refused.
+
 Reads pytest-benchmark's JSON (times), that of scripts such as accuracy.py (figures with a bar), that of fields.py (a
 table of its own) and that of growth.py (curves).
 """
@@ -132,6 +134,9 @@ def main() -> None:
     if arguments.print:
         print(report(documents))
         return
+    there = (HERE / "README.md").read_text().count("\nMeasured on: ")
+    if len(documents) < there:
+        parser.error(f"the READMEs have tables of {there} runs, these are {len(documents)}: give all, or --print")
     for document in documents.values():
         if "curves" in document:
             plots.draw(document["curves"], plot_caption(document["machine"]), HERE / PLOTS)

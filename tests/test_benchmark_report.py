@@ -114,3 +114,28 @@ def test_curves_become_tables_and_pictures(report, tmp_path):
     text = path.read_text()
     assert all(word in text for word in ("a machine", "Items", "Memory", "2 threads", "10k"))
     assert report.plots.draw(curves, "a machine", tmp_path)[0].read_text() == text
+
+
+def test_fewer_results_do_not_take_the_place_of_all_tables(report, tmp_path, monkeypatch):
+    where = {"cpu": "x", "cores": 2, "threads": 1, "simd": "avx2", "python": "3", "system": "s", "versions": {}}
+    figure = {"command": "python accuracy.py", "machine": where, "figures": [{"case": "c", "value": 1.0, "bar": 2.0}]}
+    figure["figures"][0]["better"] = "lower"
+    results = [tmp_path / f"{number}.json" for number in range(2)]
+    for path in results:
+        path.write_text(report.json.dumps(figure))
+    monkeypatch.setattr(report, "HERE", tmp_path / "benchmarks")
+    (tmp_path / "benchmarks").mkdir()
+    readmes = tmp_path / "README.md", tmp_path / "benchmarks" / "README.md"
+    for readme in readmes:
+        readme.write_text(f"before {report.BEGIN} {report.END} after")
+
+    def write(*paths):
+        monkeypatch.setattr("sys.argv", ["report.py", *map(str, paths)])
+        report.main()
+
+    write(*results)
+    written = [readme.read_text() for readme in readmes]
+    assert written[1].count("python accuracy.py") == 2
+    with pytest.raises(SystemExit):
+        write(results[0])
+    assert [readme.read_text() for readme in readmes] == written
