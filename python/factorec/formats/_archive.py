@@ -157,7 +157,7 @@ def _write_tar(path: str | os.PathLike[str], files: Mapping[str, bytes]) -> None
             archive.addfile(member, io.BytesIO(data))
 
 
-def write_zip(files: Mapping[str, Callable[[BinaryIO], Any]]) -> bytes:
+def write_zip(files: Mapping[str, Callable[[BinaryIO], object]]) -> bytes:
     """Make a zip of what the functions write; the same content gives the same bytes.
 
     The content is not compressed: the archive around it is.

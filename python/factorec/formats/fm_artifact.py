@@ -188,7 +188,7 @@ def write_fm_artifact(
         f"arg:{SPARSE['bias']}": np.array([bias], np.float32),
         "arg:v": factors,
     }
-    writers: dict[str, Callable[[BinaryIO], Any]] = {
+    writers: dict[str, Callable[[BinaryIO], object]] = {
         _SYMBOL: lambda file: file.write(graph.encode()),
         _PARAMS: lambda file: write_params(file, arrays),
         _META: lambda file: file.write(meta.encode()),
