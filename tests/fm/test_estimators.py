@@ -23,15 +23,14 @@ def settings(**changed):
     return {"n_factors": 4, "n_epochs": 4, "learning_rate": 0.1, "init_scale": 0.2, "random_state": 1, **changed}
 
 
-def bits(model):
+def bits(model, penalties=True):
     """Everything that training sets, as bytes."""
     p, state = model.parameters_, model.solver_state_
     return (
         p.bias,
         p.linear.tobytes(),
         p.factors.tobytes(),
-        p.penalties.linear.tobytes(),
-        p.penalties.factors.tobytes(),
+        *((p.penalties.linear.tobytes(), p.penalties.factors.tobytes()) if penalties else ()),
         state.linear_accumulator.tobytes(),
         state.factors_accumulator.tobytes(),
         state.bias_accumulator,
@@ -195,7 +194,13 @@ def test_warm_start_goes_on_to_the_bit(make, options):
     parts = FMClassifier(**settings(n_epochs=5, warm_start=True, **options)).fit(data)
     first = parts.history_["train"]["log_loss"]
     parts.fit(data)
-    assert bits(parts) == bits(whole)
+    # Adam's are the mean over all epochs, of which the parts' two means are taken.
+    exact = options.get("solver") != "adam"
+    assert bits(parts, exact) == bits(whole, exact)
+    for name in ("linear", "factors"):
+        np.testing.assert_allclose(
+            getattr(parts.penalties_, name), getattr(whole.penalties_, name), rtol=0 if exact else 1e-6
+        )
     np.testing.assert_array_equal(
         np.r_[first, parts.history_["train"]["log_loss"]], whole.history_["train"]["log_loss"]
     )

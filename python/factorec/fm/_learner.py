@@ -22,7 +22,7 @@ from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
 from ._problem import Problem
 from ._progress import OnEpoch, show_progress
 from ._rates import LearningRates
-from ._regularization import Regularization, total_weights
+from ._regularization import Regularization, combined, total_weights
 from ._rows import RowArrays, as_csr, as_csr_format
 from ._tuned import Tuned, tuned_by_field
 from ._weights import expected_negatives, go_on, random_weights, returned
@@ -318,12 +318,13 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         penalties: Penalties | None = l2.penalties(scale)
         if trained.steps is not None:  # a gradient that is not one of the loss has no penalty beside the loss
             penalties = l2.penalties_of_steps(trained.steps / rescale, scale) if rescale > 0 else None
-        if add_penalties and penalties is not None and self.parameters_.penalties is not None:
-            penalties = Penalties(
-                penalties.linear + self.parameters_.penalties.linear,
-                penalties.factors + self.parameters_.penalties.factors,
-                penalties.per_row,
-            )
+        if going_on and penalties is not None and self.parameters_.penalties is not None:
+            charged = self.parameters_.penalties
+            if add_penalties:
+                penalties = combined(charged, penalties, (1.0, 1.0))
+            elif trained.steps is not None:  # which batches a feature is in differs from epoch to epoch
+                share = state.n_epochs / max(trained.state.n_epochs, 1)
+                penalties = combined(charged, penalties, (share, 1.0 - share))
         data = problem.training_set
         n_query_features = None if data is None else data.n_query_features
         self.parameters_ = returned(trained.weights, trained.state, penalties, n_query_features, totals, before)

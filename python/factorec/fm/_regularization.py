@@ -14,7 +14,7 @@ from ._tuned import NO_FIELD, Tuned, by_field
 from .parameters import Penalties
 from .training_set import TrainingSet
 
-__all__ = ["Regularization", "total_weights"]
+__all__ = ["Regularization", "combined", "total_weights"]
 
 
 def total_weights(
@@ -95,6 +95,15 @@ class Regularization:
             share = float(occurring.mean()) if len(occurring) else 1.0
             per_row[name] = (linear * share, factors * share * target_scale)
         return Penalties(steps * self.linear, steps * self.factors * target_scale, per_row)
+
+
+def combined(before: Penalties, now: Penalties, shares: tuple[float, float]) -> Penalties:
+    """The weighted sum of what two runs charged; a row is charged as in the later one."""
+    return Penalties(
+        shares[0] * before.linear + shares[1] * now.linear,
+        shares[0] * before.factors + shares[1] * now.factors,
+        now.per_row,
+    )
 
 
 def _count_scale(totals: npt.NDArray[np.float64], power: float) -> npt.NDArray[np.float64]:
