@@ -209,7 +209,7 @@ def test_thousands_of_tampered_files():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(2))
 def test_many_more_tampered_files(seed):
     fuzz(25_000, seed)
 
