@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ._base import BaseFM
 from ._progress import StopTraining
-from .estimators import BaseFM, FMClassifier, FMRegressor
+from .classifier import FMClassifier
 from .parameters import FMParameters, Penalties
+from .regressor import FMRegressor
 from .sampling import NegativeSampling
 from .training_set import Block, TrainingSet
 
