@@ -4,6 +4,7 @@
 
 #include "kernels/adam_kernel.hpp"
 #include "kernels/codes_kernel.hpp"
+#include "kernels/gibbs_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
@@ -12,6 +13,7 @@
 namespace factorec {
 
 struct Kernels {
+  GibbsKernels gibbs;
   MetricsKernels metrics;
   ScoringKernels scoring;
   SearchKernels search;

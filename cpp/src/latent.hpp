@@ -1,0 +1,37 @@
+// Ordered levels as cuts of a latent score (ordered probit).
+#pragma once
+
+#include <vector>
+
+#include "factorec/control.hpp"
+#include "factorec/rng.hpp"
+#include "feature_draws.hpp"
+#include "gibbs_blocks.hpp"
+
+namespace factorec {
+
+class Latent {
+ public:
+  // Targets are levels 0 .. n_levels - 1. The residuals must be target - score; they become latent value - score.
+  Latent(GibbsModel& model, int n_levels, int n_threads, const CounterRng& rng, Control& control);
+
+  // Draws the cuts, then the latent value of each row. Returns the sums of the residuals.
+  ResidualSums draw(const CounterRng& rng, Control& control);
+
+  const std::vector<double>& cuts() const { return cuts_; }
+
+ private:
+  void draw_cuts(const CounterRng& rng, Control& control);
+  double log_likelihood(const std::vector<double>& cuts, Control& control) const;
+  ResidualSums draw_values(const CounterRng& rng, Control& control);
+  double score(std::int64_t p) const;
+  double scale(std::int64_t p) const;
+
+  GibbsModel& model_;
+  int n_threads_;
+  std::vector<double> cuts_;
+  std::vector<float> value_;  // by place
+  double step_ = 0.01;        // of the cuts' random walk
+};
+
+}  // namespace factorec
