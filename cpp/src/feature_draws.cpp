@@ -50,6 +50,8 @@ FeatureDraws::FeatureDraws(GibbsModel& model, const GibbsOptions& options)
   for (int t = 0; t < n_threads_; ++t) works_.emplace_back(model.padded, model.blocks.size() != 2);
 }
 
+FeatureDraws::~FeatureDraws() = default;
+
 // Calls body(entity, work), which returns the sums of its rows, unit by unit in parallel; adds in the order of units.
 template <class Body>
 ResidualSums FeatureDraws::for_each_entity(const GibbsBlock& block, Control& control, Body&& body) {

@@ -20,6 +20,9 @@ struct ResidualSums {
 class FeatureDraws {
  public:
   FeatureDraws(GibbsModel& model, const GibbsOptions& options);
+  ~FeatureDraws();
+  FeatureDraws(const FeatureDraws&) = delete;
+  FeatureDraws& operator=(const FeatureDraws&) = delete;
 
   // Draws the priors and the features of block b, and its entities' noise. `shift` is taken from all residuals first.
   // Returns the sums of the residuals as they are then.
