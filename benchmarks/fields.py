@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/fields.py [--out build/bench/fields.json] [--seeds 5]
 
-Log loss and NDCG@10 are of ua.test, RMSE is the mean of u1 … u5, AUC that of films that were never trained (accuracy.py
+Log loss and NDCG@10 are of ua.test, RMSE is the mean of u1 … u5, AUC that of films that were never trained (defaults.py
 measures the same). A test row is never fitted or tuned on.
 """
 

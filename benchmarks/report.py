@@ -4,7 +4,7 @@ Usage: python benchmarks/report.py build/bench/*.json
 
 They take the place of all tables that are there: fewer results than those have are refused.
 
-Reads pytest-benchmark's JSON (times), that of scripts such as accuracy.py (figures with a bar), that of fields.py (a
+Reads pytest-benchmark's JSON (times), that of scripts such as defaults.py (figures with a bar), that of fields.py (a
 table of its own) and that of growth.py (curves).
 """
 

@@ -1,6 +1,6 @@
 """Promise: with the defaults, side features of users and films help on MovieLens 100K.
 
-One seed or fold each; ``benchmarks/accuracy.py`` measures all of them.
+One seed or fold each; ``benchmarks/defaults.py`` measures all of them.
 """
 
 from __future__ import annotations

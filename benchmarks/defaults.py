@@ -1,6 +1,6 @@
 """Quality of the defaults on MovieLens 100K; the test rows are never fitted, tuned or stopped on.
 
-Usage: python benchmarks/accuracy.py [--out build/bench/accuracy.json] [--seeds 5]
+Usage: python benchmarks/defaults.py [--out build/bench/defaults.json] [--seeds 5]
 
 Each figure with side features (users' age, gender and occupation, films' genres and year) stands beside that of ids
 alone, seed by seed and fold by fold.
@@ -147,7 +147,7 @@ def main() -> None:
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         document = {
-            "command": "python benchmarks/accuracy.py",
+            "command": "python benchmarks/defaults.py",
             "machine": machine.describe(),
             "figures": figures,
         }
