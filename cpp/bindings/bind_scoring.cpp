@@ -1,4 +1,9 @@
 // Scores and vectors of rows.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <optional>
+
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "factorec/scoring.hpp"
@@ -7,12 +12,13 @@
 namespace factorec::bindings {
 
 void bind_scoring(py::module_& module) {
-  // float64, or float32 where `single`.
+  // float64, or float32 where `single`. n_query_features: of a bipartite model; None: all pairs count.
   module.def(
       "scores",
       [](const py::list& blocks, std::int64_t n_rows, double bias, const py::array& linear, const py::array& factors,
-         int n_threads, bool single) -> py::array {
-        const ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors"), bias};
+         int n_threads, bool single, std::optional<std::int64_t> n_query_features) -> py::array {
+        ParameterView parameters{view<float>(linear, "linear"), view_matrix(factors, "factors"), bias};
+        if (n_query_features) parameters.n_query_features = std::max<std::int64_t>(*n_query_features, 0);
         const Rows rows = view_rows(blocks, n_rows, static_cast<std::int64_t>(parameters.linear.size()));
         const auto score = [&](auto out) -> py::array {
           const std::span into(out.mutable_data(), static_cast<std::size_t>(n_rows));
@@ -22,7 +28,7 @@ void bind_scoring(py::module_& module) {
         return single ? score(py::array_t<float>(n_rows)) : score(py::array_t<double>(n_rows));
       },
       py::arg("blocks"), py::arg("n_rows"), py::arg("bias"), py::arg("linear"), py::arg("factors"),
-      py::arg("n_threads"), py::arg("single") = false);
+      py::arg("n_threads"), py::arg("single") = false, py::arg("n_query_features") = py::none());
   module.def(
       "vectors",
       [](const py::list& blocks, std::int64_t n_rows, const py::array& linear, const py::array& factors, int n_threads) {

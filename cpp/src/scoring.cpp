@@ -107,6 +107,7 @@ void for_chunks(const Rows& rows, const ParameterView& parameters, int n_threads
       job.linear = parameters.linear.data();
       job.factors = parameters.factors.data;
       job.n_factors = k;
+      job.n_query_features = parameters.n_query_features;
       job.scratch = workspace.scratch.data();
       workspace.entries.gather(rows, ids, all_ones, first, std::min(first + kChunk, end), job);
       run(job, first);

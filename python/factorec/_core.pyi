@@ -95,6 +95,7 @@ def scores(
     factors: npt.NDArray[np.float32],
     n_threads: int,
     single: bool = False,
+    n_query_features: int | None = None,
 ) -> npt.NDArray[Any]: ...
 def vectors(
     blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],

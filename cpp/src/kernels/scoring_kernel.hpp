@@ -10,6 +10,7 @@ struct ScoringJob {
   const float* linear = nullptr;          // (n_features,)
   const float* factors = nullptr;         // (n_features, n_factors)
   std::int64_t n_factors = 0;
+  std::int64_t n_query_features = -1;     // negative: all pairs count; else those of a feature below it and another
   std::int64_t n_rows = 0;
   const std::int64_t* begin = nullptr;
   const std::int32_t* narrow = nullptr;   // features of the entries, or null:
@@ -20,7 +21,7 @@ struct ScoringJob {
 
 struct ScoringKernels {
   int width;  // floats in a vector
-  // out[r] = w'x + sum over pairs of entries of <v_f, v_g> x_f x_g.
+  // out[r] = w'x + sum over pairs of entries that count of <v_f, v_g> x_f x_g.
   void (*scores)(const ScoringJob&, double* out);
   // out[r, :] = V'x.
   void (*vectors)(const ScoringJob&, float* out);

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ._base import BaseFM
 from ._progress import StopTraining
 from .classifier import FMClassifier
-from .parameters import FMParameters, Penalties
+from .parameters import FMParameters
+from .penalties import Penalties, Prior
+from .posterior import Posterior
 from .regressor import FMRegressor
 from .sampling import NegativeSampling
 from .training_set import Block, TrainingSet
@@ -18,6 +20,8 @@ __all__ = [
     "FMRegressor",
     "NegativeSampling",
     "Penalties",
+    "Posterior",
+    "Prior",
     "StopTraining",
     "TrainingSet",
 ]

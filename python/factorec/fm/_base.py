@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._checks import check_settings
@@ -17,7 +16,8 @@ from ._learner import Learner, Ranges
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr
 from ._weights import grown
-from .parameters import Penalties
+from .parameters import row_scores
+from .penalties import Penalties
 from .training_set import TrainingSet
 
 __all__ = ["BaseFM"]
@@ -203,8 +203,7 @@ class BaseFM(Learner):
                 return np.empty(0)
         else:
             rows = RowArrays.of_matrix(as_csr(self._validate(X, reset=False), n_threads=n_threads))
-        p = self.parameters_
-        return _core.scores(rows.blocks, rows.n_rows, p.bias, p.linear, p.factors, n_threads)
+        return row_scores(self.parameters_, rows, n_threads, self.parameters_.bias)
 
     @property
     def bias_(self) -> float:

@@ -26,7 +26,8 @@ from ._regularization import Regularization, combined, total_weights
 from ._rows import RowArrays, as_csr, as_csr_format
 from ._tuned import Tuned, tuned_by_field
 from ._weights import expected_negatives, go_on, random_weights, returned
-from .parameters import FMParameters, Penalties
+from .parameters import FMParameters
+from .penalties import Penalties
 from .training_set import TrainingSet
 
 __all__ = ["Learner", "Ranges"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .. import _core
 from ._rows import RowArrays
 from ._tuned import NO_FIELD, Tuned, by_field
-from .parameters import Penalties
+from .penalties import Penalties
 from .training_set import TrainingSet
 
 __all__ = ["Regularization", "combined", "total_weights"]

@@ -15,7 +15,8 @@ from ..errors import DataError
 from ._checks import check_integer
 from ._fitting import SolverState, Weights
 from ._problem import Problem
-from .parameters import FMParameters, Penalties
+from .parameters import FMParameters
+from .penalties import Penalties
 
 __all__ = ["expected_negatives", "go_on", "grown", "random_weights", "returned"]
 
