@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import machine
-from accuracy import FOLDS
+from defaults import FOLDS
 from factorec.encoding import MultiLabel, Numeric
 from factorec.fm import FMClassifier, FMRegressor
 from quality import (

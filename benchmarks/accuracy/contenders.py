@@ -1,0 +1,72 @@
+"""Who takes part in which comparison, and among which settings the peers' are chosen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ours
+
+import peers
+
+__all__ = ["CONTENDERS", "Contender"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of a table.
+
+    ``fit(split, seed, **settings)`` answers ratings or probabilities of a like for the test rows, or scores of all
+    films for all users. ``grid`` holds the values among which validation chooses; without one, what ``fit`` does
+    alone are the settings.
+    """
+
+    task: str
+    name: str
+    fit: Callable[..., np.ndarray]
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    ours: bool = False
+    draws: bool = True  # whether the seed matters
+
+    def settings(self) -> list[dict[str, Any]]:
+        """All combinations of the grid."""
+        return [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
+
+
+# Grades of a rating of 3 and of lower ones, where a like has 1.
+SOFT = [[0.0, 0.0], [0.3, 0.3], [0.5, 0.2]]
+
+CONTENDERS = [
+    Contender("ratings", "means of users and films", peers.item_mean, draws=False),
+    Contender("ratings", "myFM", peers.myfm_ratings, {"rank": [8, 10], "n_iter": [200]}),
+    *(Contender("ratings", name, fit, ours=True) for name, fit in ours.RATINGS.items()),
+    Contender(
+        "likes", "LightFM, logistic", peers.lightfm_likes,
+        {"n_components": [16, 32], "epochs": [5, 10, 20], "item_alpha": [1e-5, 1e-4, 1e-3]},
+    ),
+    Contender("likes", "myFM, probit", peers.myfm_likes, {"rank": [10, 32], "n_iter": [200]}),
+    Contender("likes", "myFM, ordered probit", peers.myfm_ordered, {"rank": [10], "n_iter": [200]}),
+    *(Contender("likes", name, fit, ours=True) for name, fit in ours.LIKES.items()),
+    Contender("lists", "popularity", peers.popularity, draws=False),
+    Contender("lists", "EASE", peers.ease, {"l2": [100, 200, 400, 800], "soft": SOFT}, draws=False),
+    Contender(
+        "lists", "implicit, ALS", peers.implicit_als,
+        {"factors": [32, 64], "regularization": [3.0, 10.0, 30.0], "alpha": [0.5, 1.0, 2.0], "soft": SOFT},
+    ),
+    Contender(
+        "lists", "implicit, BPR", peers.implicit_bpr,
+        {"factors": [32, 64], "learning_rate": [0.003, 0.01, 0.03], "regularization": [0.003, 0.01, 0.03]},
+    ),
+    Contender(
+        "lists", "irspack, iALS", peers.irspack_ials,
+        {"n_components": [32, 64], "alpha0": [0.3, 0.5, 1.0], "reg": [0.003, 0.01, 0.03], "soft": SOFT},
+    ),
+    Contender(
+        "lists", "LightFM, WARP", peers.lightfm_warp,
+        {"n_components": [32], "epochs": [10, 20, 40], "item_alpha": [1e-6, 1e-5, 1e-4]},
+    ),
+    *(Contender("lists", name, fit, ours=True) for name, fit in ours.LISTS.items()),
+]  # fmt: skip
