@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from .explain import Explanation, ScoreParts, decompose, influence
-    from .fm import FMClassifier, FMParameters, FMRegressor
+    from .fm import FMClassifier, FMOrdinal, FMParameters, FMRegressor
     from .recommender import Evaluation, Recommendations, Recommender, load
     from .search import ItemIndex, SearchResult
 
@@ -72,6 +72,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "FMClassifier",
+    "FMOrdinal",
     "FMParameters",
     "FMRegressor",
     "FactorecError",
@@ -134,6 +135,7 @@ _HOMES = {
     "Evaluation": "recommender",
     "Explanation": "explain",
     "FMClassifier": "fm",
+    "FMOrdinal": "fm",
     "FMParameters": "fm",
     "FMRegressor": "fm",
     "FactorecError": "errors",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._base import BaseFM
 from ._progress import StopTraining
 from .classifier import FMClassifier
+from .ordinal import FMOrdinal
 from .parameters import FMParameters
 from .penalties import Penalties, Prior
 from .posterior import Posterior
@@ -16,6 +17,7 @@ __all__ = [
     "BaseFM",
     "Block",
     "FMClassifier",
+    "FMOrdinal",
     "FMParameters",
     "FMRegressor",
     "NegativeSampling",

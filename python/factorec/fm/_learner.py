@@ -168,7 +168,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         settings = {"accept_sparse": "csr", "dtype": np.float32, "reset": reset}
         if y is None:
             return validate_data(self, X, **settings)
-        return validate_data(self, X, y, y_numeric=self._loss == "squared", **settings)
+        return validate_data(self, X, y, y_numeric=self._loss != "logistic", **settings)
 
     def _problem(
         self,

@@ -1,0 +1,248 @@
+"""Ratings as ordered levels: the ordinal regressor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ..errors import DataError
+from ._base import BaseFM
+from ._checks import check_finite, check_real
+from ._levels import encode_levels, expected_value, find_levels, level_weights, start_cuts
+from ._tuned import Tuned
+from .parameters import FMParameters
+
+__all__ = ["FMOrdinal"]
+
+
+class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
+    """Ordinal regressor: levels such as 1 to 5 stars, told apart by cut points on a factorization machine's score.
+
+    ``P(level > t | x) = 1 / (1 + exp(cut_t - y(x)))`` with one cut between each level and the next, and the score
+    ``y(x) = w'x + 1/2 (|V'x|**2 - sum_f x_f**2 |V_f|**2)``, whose bias is 0: the cuts have its part. Trained is the
+    weighted sum of the log losses of all cuts ("all-threshold" loss [1]_). What a like is may be decided afterwards:
+    `predict_proba_at_least`. A like model read off here is better than one trained on likes alone, which
+    throws away how much somebody liked or disliked an item.
+
+    Parameters
+    ----------
+    n_factors : int, default=16
+        Factors of each feature (k).
+    solver : {"adagrad", "sgd"}, default="adagrad"
+        As in `FMClassifier`, which has Adam too.
+    n_epochs : int
+        Passes over the rows.
+    learning_rate : float or dict of str to float, optional
+        One rate, or rates by name: ``"bias"`` (that of the cuts), ``"linear"``, ``"factors"``, and fields, whose
+        linear weights and factors both take theirs.
+    cut_weights : array-like of shape (n_levels - 1,) or dict of float to float, optional
+        What the log loss of each cut weighs beside the others: only their proportions matter. A dict names levels:
+        ``{4: 2}`` has "at least 4" weigh 2, and every cut that is not named 1. None: all the same.
+    l2_linear, l2_factors : float or dict of str to float, optional
+        Charged per row in which a feature occurs; a dict gives values by field.
+    l2_count_power : float
+        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
+    init_scale : float
+        Standard deviation of the factors at the start, as in `FMClassifier`.
+    batch_size : int, optional
+        1 and None: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
+    shuffle : bool, default=True
+        Visit the rows in an order drawn by the seed, not in their own.
+    clip_gradient : float, optional
+        Gradient entries are clipped to plus or minus this.
+    early_stopping : bool, default=False
+        Stop when the validation log loss of the levels has not fallen for ``n_iter_no_change`` epochs, and keep the
+        best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows held out where no ``X_val`` is given.
+    n_iter_no_change : int, default=3
+        Epochs that early stopping waits for an improvement.
+    warm_start : bool, default=False
+        ``fit`` goes on from the parameters, cuts, accumulators and epoch number that there are.
+    n_jobs : int, optional
+        Threads; None: all that the process may use. The result does not depend on it.
+    random_state : int, RandomState or None
+        Seed of the start values, the order of the rows and the rows held out.
+    verbose : int, default=0
+        1: a progress bar; 2: a line an epoch.
+
+    Attributes
+    ----------
+    levels_ : ndarray of float64, shape (n_levels,)
+        The distinct targets, rising; at most 256.
+    cuts_ : ndarray of float64, shape (n_levels - 1,)
+        Between each level and the next, on the score; rising.
+    parameters_ : FMParameters
+    bias_, linear_, factors_, penalties_
+        Parts of ``parameters_``; ``bias_`` is 0.
+    history_ : dict of str to dict of str to ndarray
+        "train", "validation" and the names of ``eval_set`` -> log_loss (of the levels), rmse, mae (of the expected
+        target) -> value after each epoch.
+    n_features_in_ : int
+
+    References
+    ----------
+    .. [1] Rennie, J. and Srebro, N. (2005). Loss functions for preference levels: regression with discrete ordered
+       labels. IJCAI workshop on advances in preference handling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]])
+    >>> fm = FMOrdinal(n_factors=4, n_epochs=300, l2_linear=0, l2_factors=0, init_scale=0.5, random_state=0)
+    >>> fm.fit(X, [5, 1, 1, 3]).predict(X).round()
+    array([5., 1., 1., 3.])
+    >>> fm.levels_
+    array([1., 3., 5.])
+    >>> fm.predict_proba_at_least(X, 3).round()
+    array([1., 0., 0., 1.])
+    """
+
+    _loss = "squared"
+    l2_bias = 0.0  # the cuts, which have the bias's part, are not penalised
+    _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
+    _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
+    levels_: npt.NDArray[np.float64]
+    cuts_: npt.NDArray[np.float64]
+
+    def __init__(
+        self,
+        n_factors: int = 16,
+        *,
+        solver: str = "adagrad",
+        n_epochs: int = 40,
+        learning_rate: float | Mapping[str, float] | None = None,
+        cut_weights: Any = None,
+        l2_linear: float | Mapping[str, float] | None = None,
+        l2_factors: float | Mapping[str, float] | None = None,
+        l2_count_power: float = 0.5,
+        init_scale: float = 0.02,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        clip_gradient: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.solver = solver
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.cut_weights = cut_weights
+        self.l2_linear = l2_linear
+        self.l2_factors = l2_factors
+        self.l2_count_power = l2_count_power
+        self.init_scale = init_scale
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.clip_gradient = clip_gradient
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """The expected target of each row, between the lowest and the highest level.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            In the unit of the targets: the sum of ``levels_`` times their probabilities.
+        """
+        return expected_value(self._proba_above(X), self.levels_)
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
+        """Probability of each level.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_levels), float64
+            Columns as in ``levels_``; each row sums to 1.
+        """
+        above = self._proba_above(X)
+        return np.asarray(-np.diff(above, axis=1, prepend=1.0, append=0.0))
+
+    def predict_proba_at_least(self, X: Any, t: float) -> npt.NDArray[np.float64]:
+        """Probability of a target of ``t`` or more, of a like where that is what ``t`` stands for.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+        t : float
+            In the unit of the targets; between two levels it is as good as the upper one.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            1 for a ``t`` of the lowest level or less, 0 above the highest.
+        """
+        above = self._proba_above(X)
+        level = int(np.searchsorted(self.levels_, check_real("t", t, low=-np.inf)))
+        if level == 0:
+            return np.ones(len(above))
+        if level == len(self.levels_):
+            return np.zeros(len(above))
+        return np.ascontiguousarray(above[:, level - 1])
+
+    def _proba_above(self, X: Any) -> npt.NDArray[np.float64]:
+        """P(target above the level below the cut), (n_rows, n_levels - 1)."""
+        check_is_fitted(self)
+        return np.asarray(expit(self.decision_function(X)[:, None] - self.cuts_))
+
+    def _encode_target(
+        self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
+    ) -> npt.NDArray[np.float64]:
+        if negatives:
+            raise DataError("negatives are for FMClassifier: an unseen item has no level")
+        target = np.asarray(y, np.float64)
+        check_finite("target", target)
+        if reset:
+            known = target if classes is None else np.asarray(classes, np.float64)
+            self.levels_ = find_levels(known, may_miss_some=False)
+        return encode_levels(target, self.levels_)
+
+    def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
+        return 0.0, float(target.mean()), float(target.std() or 1.0)
+
+    def _train(self, problem: Any, *args: Any, **kwargs: Any) -> None:
+        """The score of least squares, then its scale and the cuts by the ordinal loss."""
+        super()._train(problem, *args, **kwargs)
+        p, shares = self.parameters_, level_weights(self.cut_weights, self.levels_)
+        source = problem.training_set.to_csr() if problem.training_set is not None else problem.source
+        score = p.decision_function(source) - p.bias
+        above = problem.target[:, None] > np.arange(len(shares))
+        cuts = start_cuts(problem.target, problem.weight, len(self.levels_))
+
+        def loss(x: npt.NDArray[np.float64]) -> float:
+            margin = np.exp(x[0]) * score[:, None] - cuts - x[1]
+            losses = (np.logaddexp(0.0, np.where(above, -margin, margin)) @ shares).mean()
+            return float(losses)
+
+        scale, shift = minimize(loss, [0.0, 0.0], method="Nelder-Mead").x
+        self.cuts_ = cuts + shift
+        factor = np.float32(np.exp(scale))
+        self.parameters_ = FMParameters(
+            0.0, p.linear * factor, p.factors * np.sqrt(factor), p.penalties, p.n_query_features
+        )
