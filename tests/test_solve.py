@@ -6,17 +6,27 @@ import numpy as np
 import pytest
 
 from factorec import _solve
-from factorec._solve import solve
+from factorec._losses import loss_functions
+from factorec._solve import OrderedLevels, solve
 from factorec.errors import DataError
+
+STARS = [OrderedLevels([-2, -0.5, 0.3, 1.5], link=link, levels=[1, 2, 3, 4, 5]) for link in ("logit", "probit")]
+LOSSES = pytest.mark.parametrize("loss", ["squared", "logistic", "probit", *STARS], ids=repr)
+
+
+def draw_targets(rng, n, loss):
+    if loss == "squared":
+        return rng.normal(3, 1, n)
+    return rng.integers(1, 6, n).astype(float) if loss in STARS else rng.integers(0, 2, n).astype(float)
 
 
 def problem(seed, n, k, loss):
     rng = np.random.default_rng(seed)
-    target = rng.integers(0, 2, n).astype(float) if loss == "logistic" else rng.normal(3, 1, n)
+    target = draw_targets(rng, n, loss)
     return (rng.normal(size=(n, k)), rng.normal(size=n), target, rng.uniform(0, 2, n), rng.uniform(0.1, 3, k))
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (1, 8), (7, 8), (8, 8), (60, 8), (30, 64), (200, 64)])
 def test_both_routes_meet_at_the_minimum(monkeypatch, loss, n, k):
     design, offset, target, weight, penalty = problem(n, n, k, loss)
@@ -27,13 +37,11 @@ def test_both_routes_meet_at_the_minimum(monkeypatch, loss, n, k):
     )
     for solution in (cholesky, dual):
         f = offset + design @ solution.coefficients
-        probability = 1 / (1 + np.exp(-f))
-        residual = target - (probability if loss == "logistic" else f)
+        residual, S = loss_functions(loss).slopes(target, f)  # tests/test_losses.py says what these are
         gradient = design.T @ (weight * residual) - penalty * (solution.coefficients - mean)
         np.testing.assert_allclose(gradient, 0, atol=1e-8)
         np.testing.assert_allclose(solution.predictor, f, atol=1e-12)
         np.testing.assert_allclose(solution.residual, residual, atol=1e-12)
-        S = probability * (1 - probability) if loss == "logistic" else np.ones(n)
         np.testing.assert_allclose(solution.curvature, S, atol=1e-12)
         H = design.T @ (design * (weight * S)[:, None]) + np.diag(penalty)
         np.testing.assert_allclose(solution.gain(rows), rows @ np.linalg.solve(H, design.T), atol=1e-9)
@@ -47,7 +55,7 @@ def _solved_by(route, monkeypatch, *arguments, **options):
         return solve(*arguments, **options)
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 @pytest.mark.parametrize(("n", "k"), [(5, 9), (30, 9)])
 def test_the_start_changes_nothing_but_the_time(loss, n, k):
     arguments = problem(0, n, k, loss)
@@ -71,11 +79,14 @@ def test_the_arguments_stay_as_they_are():
 
 @pytest.mark.parametrize("penalty", [1e-9, 1e-3, 1e6])
 @pytest.mark.parametrize("n", [3, 40])
-def test_separable_labels_and_extreme_penalties(penalty, n):
+@pytest.mark.parametrize("loss", ["logistic", "probit", *STARS], ids=repr)
+def test_separable_labels_and_extreme_penalties(penalty, n, loss):
     rng = np.random.default_rng(2)
     design = rng.normal(size=(n, 5))
     target = (design[:, 0] > 0).astype(float)
-    solution = solve(design, np.zeros(n), target, np.ones(n), np.full(5, penalty), loss="logistic")
+    if loss in STARS:
+        target = 1 + 4 * target
+    solution = solve(design, np.zeros(n), target, np.ones(n), np.full(5, penalty), loss=loss)
     gradient = design.T @ solution.residual - penalty * solution.coefficients
     scale = max(penalty, 1e-9) * max(1.0, np.abs(solution.coefficients).max())
     np.testing.assert_allclose(gradient / scale, 0, atol=1e-6)

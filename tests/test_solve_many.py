@@ -9,11 +9,20 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from factorec import _solve_many
-from factorec._solve import solve
+from factorec._losses import loss_functions
+from factorec._solve import OrderedLevels, solve
 from factorec._solve_many import solve_many
 from factorec.errors import DataError
 
-LOSSES = pytest.mark.parametrize("loss", ["squared", "logistic"])
+STARS = [OrderedLevels([-2, -0.5, 0.3, 1.5], link=link, levels=[1, 2, 3, 4, 5]) for link in ("logit", "probit")]
+ALL_LOSSES = ["squared", "logistic", "probit", *STARS]
+LOSSES = pytest.mark.parametrize("loss", ALL_LOSSES, ids=repr)
+
+
+def draw_targets(rng, n, loss):
+    if loss == "squared":
+        return rng.normal(3, 1, n)
+    return rng.integers(1, 6, n).astype(float) if loss in STARS else rng.integers(0, 2, n).astype(float)
 
 
 def problems(seed, counts, k, loss, *, low=0.05, high=3.0):
@@ -22,7 +31,7 @@ def problems(seed, counts, k, loss, *, low=0.05, high=3.0):
     n = int(np.sum(counts))
     design = rng.normal(size=(n, k))
     design[:, 0] = 1
-    target = rng.integers(0, 2, n).astype(float) if loss == "logistic" else rng.normal(3, 1, n)
+    target = draw_targets(rng, n, loss)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     penalty = rng.uniform(low, high, (len(counts), k))
     return design, rng.normal(size=n), target, rng.uniform(0, 2, n), indptr, penalty
@@ -54,7 +63,7 @@ def test_the_minima_are_those_of_one_by_one(loss, k):
     counts=st.lists(st.integers(0, 12), min_size=1, max_size=8),
     k=st.integers(1, 8),
     seed=st.integers(0, 2**16),
-    loss=st.sampled_from(["squared", "logistic"]),
+    loss=st.sampled_from(ALL_LOSSES),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
     zero_weights=st.booleans(),
 )
@@ -77,9 +86,8 @@ def test_a_general_optimiser_finds_the_same(loss):
 
         def objective(p, A=A, o=o, y=y, w=w, lam=lam):
             f = o + A @ p
-            losses = np.log1p(np.exp(f)) - y * f if loss == "logistic" else 0.5 * (y - f) ** 2
-            slope = 1 / (1 + np.exp(-f)) - y if loss == "logistic" else f - y
-            return w @ losses + 0.5 * lam @ p**2, A.T @ (w * slope) + lam * p
+            losses, (r, _) = loss_functions(loss).values(y, f), loss_functions(loss).slopes(y, f)
+            return w @ losses + 0.5 * lam @ p**2, lam * p - A.T @ (w * r)
 
         best = optimize.minimize(objective, np.zeros(6), jac=True, method="BFGS", options={"gtol": 1e-9})
         np.testing.assert_allclose(found[j], best.x, atol=1e-7)
@@ -115,11 +123,11 @@ def test_separable_labels_and_extreme_penalties(loss, penalty, n):
     """Newton's whole first step overshoots here: what the line search is for."""
     rng = np.random.default_rng(2)
     design, offset = rng.normal(size=(n, 5)), np.full(n, -6.0)
-    target = (design[:, 0] > 0).astype(float)
+    target = (design[:, 0] > 0) * (4.0 if loss in STARS else 1.0) + (loss in STARS)
     charges = np.full((1, 5), penalty)
     p = solve_many(design, offset, target, np.ones(n), np.array([0, n]), charges, loss=loss)[0]
     f = offset + design @ p
-    residual = target - (1 / (1 + np.exp(-f)) if loss == "logistic" else f)
+    residual, _ = loss_functions(loss).slopes(target, f)
     gradient = design.T @ residual - penalty * p
     np.testing.assert_allclose(gradient / (penalty * max(1.0, np.abs(p).max())), 0, atol=1e-5)
 

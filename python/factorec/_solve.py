@@ -1,4 +1,4 @@
-"""Ridge and logistic regression of one small vector, exact, in float64.
+"""Regression of one small vector, exact, in float64: ridge, logistic, probit, ordered levels.
 
 The score of a factorization machine is linear in the vector of any one feature. Holding all else fixed, that
 vector minimises
@@ -13,20 +13,20 @@ Cholesky where there are more rows than columns, otherwise through the (rows x r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dgetrf, dgetrs, dpocon, dpotrf, dpotrs
 
+from ._losses import Loss, OrderedLevels, loss_functions
 from ._threads import one_blas_thread
 from .errors import DataError
 
-__all__ = ["LOSSES", "Array", "Loss", "Solution", "solve"]
+__all__ = ["Array", "Loss", "OrderedLevels", "Solution", "solve"]
 
 Array = npt.NDArray[np.float64]
-Loss = Literal["squared", "logistic"]
 
 _TOLERANCE = 1e-10  # largest last Newton step, relative to the largest coefficient (or 1)
 _CHORD = 1e-3  # below this step the last Hessian serves on: each step still shrinks the error a thousandfold
@@ -45,9 +45,11 @@ class Solution:
     predictor : ndarray of shape (n,)
         ``offset + design p*``.
     residual : ndarray of shape (n,)
-        ``r = -d loss / d predictor``: target - predictor, or target - probability.
+        ``r = -d loss / d predictor``: target - predictor, target - probability, ...
     curvature : ndarray of shape (n,)
-        ``S = d2 loss / d predictor2``: 1, or probability * (1 - probability).
+        ``S = d2 loss / d predictor2``: 1, probability * (1 - probability), ...
+    target_slope : ndarray of shape (n,)
+        ``d r / d target``: 1 for the squared and the logistic loss.
     n_iterations : int
         Newton steps taken.
     """
@@ -56,11 +58,12 @@ class Solution:
     predictor: Array
     residual: Array
     curvature: Array
+    target_slope: Array
     n_iterations: int
     _hessian: _Hessian
 
     def gain(self, rows: Array) -> Array:
-        """``rows H^-1 design'``, shape (m, n): times the weight of k it is d predictor_i / d target_k."""
+        """``rows H^-1 design'``, (m, n): times weight and target slope of k it is d predictor_i / d target_k."""
         return self._hessian.gain(rows)
 
 
@@ -82,12 +85,12 @@ def solve(
     ----------
     design : ndarray of shape (n, k), float64
     offset, target, weight : ndarray of shape (n,), float64
-        ``weight`` >= 0; ``target`` in [0, 1] for the logistic loss.
+        ``weight`` >= 0; ``target`` in [0, 1] for "logistic" and "probit", within the levels for `OrderedLevels`.
     penalty : ndarray of shape (k,), float64
         Diagonal, >= 0.
     prior_mean : ndarray of shape (k,), optional
         ``mu``; zero by default.
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
     start : ndarray of shape (k,), optional
         Where to begin; ``mu`` by default. Only the time depends on it.
 
@@ -109,17 +112,17 @@ def solve(
         hessian = _Dual(design, penalty)
     else:
         hessian = _Cholesky(design, penalty)
-    losses, loss_slopes = LOSSES[loss]
+    functions = loss_functions(loss)
 
     p = mean.copy() if start is None else start.astype(np.float64)
     predictor = offset + design @ p
     if not np.isfinite(predictor).all():
         raise DataError("the rows to solve for hold values that are not finite")
-    residual, curvature = loss_slopes(target, predictor)
+    residual, curvature = functions.slopes(target, predictor)
 
     def value(p: Array, predictor: Array) -> float:
         gap = p - mean
-        return float(weight @ losses(target, predictor)) + 0.5 * float(gap @ (penalty * gap))
+        return float(weight @ functions.values(target, predictor)) + 0.5 * float(gap @ (penalty * gap))
 
     factored = False
     size = np.inf
@@ -142,14 +145,15 @@ def solve(
             while value(p + step, predictor + along) > ceiling and np.abs(step).max() > _TOLERANCE:
                 step, along = 0.5 * step, 0.5 * along
         p, predictor = p + step, predictor + along
-        residual, curvature = loss_slopes(target, predictor)
+        residual, curvature = functions.slopes(target, predictor)
         if size < 1e-7 and size > 0.5 * last:
             break  # as close as rounding lets it come
     predictor = offset + design @ p
-    residual, curvature = loss_slopes(target, predictor)
+    residual, curvature = functions.slopes(target, predictor)
     if loss != "squared":
         hessian.factor(weight * curvature)
-    return Solution(p, predictor, residual, curvature, n_iterations, hessian)
+    slope = functions.target_slopes(target, predictor)
+    return Solution(p, predictor, residual, curvature, slope, n_iterations, hessian)
 
 
 class _Hessian(Protocol):
@@ -216,29 +220,3 @@ class _Dual:
     def gain(self, rows: Array) -> Array:
         gain: Array = dgetrs(self._factor, self._pivots, self._scaled @ rows.T, trans=1)[0]
         return gain.T
-
-
-def _squared_losses(target: Array, predictor: Array) -> Array:
-    losses: Array = 0.5 * (target - predictor) ** 2
-    return losses
-
-
-def _squared_slopes(target: Array, predictor: Array) -> tuple[Array, Array]:
-    return target - predictor, np.ones_like(predictor)
-
-
-def _logistic_losses(target: Array, predictor: Array) -> Array:
-    losses: Array = np.logaddexp(0.0, predictor) - target * predictor
-    return losses
-
-
-def _logistic_slopes(target: Array, predictor: Array) -> tuple[Array, Array]:
-    small = np.exp(-np.abs(predictor))  # in (0, 1]: neither the probability nor its complement loses digits
-    low = small / (1.0 + small)
-    # target - probability, without cancellation where target is 1 and the probability close to it
-    residual = np.where(predictor >= 0, (target - 1.0) + low, target - low)
-    return residual, low * (1.0 - low)
-
-
-# Loss of each row, and its slopes; arrays may have any shape.
-LOSSES = {"squared": (_squared_losses, _squared_slopes), "logistic": (_logistic_losses, _logistic_slopes)}

@@ -6,13 +6,14 @@ its minimum does not depend on which others stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ._solve import LOSSES, Array, Loss, solve
+from ._losses import Loss, LossFunctions, loss_functions
+from ._solve import Array, solve
 from ._threads import one_blas_thread
 from .errors import DataError
 
@@ -68,7 +69,7 @@ def solve_many(
         >= 0. Problems that have a 0 in it are solved one by one.
     prior_mean : ndarray of shape (m, k) or (k,), optional
         ``mu``; zero by default.
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
 
     Returns
     -------
@@ -228,7 +229,7 @@ class _Dual:
 
 def _newton(problems: _Stack, target: Array, weight: Array, loss: Loss) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Minimise all problems of a stack; returns p - mu and which of them failed."""
-    losses, slopes = LOSSES[loss]
+    functions = loss_functions(loss)
     everything = problems
     m = len(target)
     minima = np.zeros((m, problems.width))
@@ -236,12 +237,12 @@ def _newton(problems: _Stack, target: Array, weight: Array, loss: Loss) -> tuple
     x, predictor = minima.copy(), problems.base.copy()
     last = np.full(m, np.inf)
     for _ in range(_MAX_ITERATIONS):
-        residual, curvature = slopes(target, predictor)
+        residual, curvature = functions.slopes(target, predictor)
         step = problems.step(x, weight * residual, weight * curvature)
         along = problems.lift(step)
         size = problems.size(step, along)
         if loss != "squared":
-            _damp(problems, target, weight, losses, x, predictor, step, along, size)
+            _damp(problems, target, weight, functions, x, predictor, step, along, size)
         x += step
         predictor += along
         done = (size <= _TOLERANCE) | ((size < 1e-7) & (size > 0.5 * last)) | ~np.isfinite(size)
@@ -263,7 +264,7 @@ def _damp(
     problems: _Stack,
     target: Array,
     weight: Array,
-    losses: Callable[[Array, Array], Array],
+    functions: LossFunctions,
     x: Array,
     predictor: Array,
     step: Array,
@@ -276,7 +277,7 @@ def _damp(
         return
 
     def value(x: Array, predictor: Array) -> Array:
-        data: Array = (weight * losses(target, predictor)).sum(axis=1)
+        data: Array = (weight * functions.values(target, predictor)).sum(axis=1)
         return data + problems.charge(x, predictor - problems.base)
 
     ceiling = value(x, predictor) * (1 + 1e-12)

@@ -17,12 +17,14 @@ class Parameters:
     linear: np.ndarray
     factors: np.ndarray
     penalties: object = None
+    interactions: str = "all"
+    n_query_features: int | None = None
 
 
 class Planted:
     """A random model over user, user side features, item, item side features, and rows of it."""
 
-    def __init__(self, seed=0, *, n_users=3, n_items=40, n_factors=5, n_user_features=0, n_item_features=0):
+    def __init__(self, seed=0, *, n_users=3, n_items=40, n_factors=5, n_user_features=0, n_item_features=0, **p):
         self.rng = np.random.default_rng(seed)
         self.n_users, self.n_items = n_users, n_items
         self.user_features = self.rng.uniform(0.2, 1.5, (n_users, n_user_features))
@@ -34,6 +36,8 @@ class Planted:
             self.rng.normal(0, 0.4, n).astype(np.float32),
             self.rng.normal(0, 0.5, (n, n_factors)).astype(np.float32),
             SimpleNamespace(factors=self.penalty),
+            n_query_features=n_users + n_user_features,
+            **p,
         )
 
     def rows(self, user, items, value=1.0):
@@ -49,7 +53,7 @@ class Planted:
     def draw(self, n, *, loss="squared", n_wanted=6, user=1, value=1.0):
         """Rated rows, targets, wanted rows of a user; no item in both."""
         items = self.rng.permutation(self.n_items)
-        y = self.rng.integers(0, 2, n) if loss == "logistic" else self.rng.integers(1, 6, n)
+        y = self.rng.integers(0, 2, n) if loss in ("logistic", "probit") else self.rng.integers(1, 6, n)
         rated, wanted = items[:n], items[n : n + n_wanted]
         return self.rows(user, rated, value), y.astype(np.float64), self.rows(user, wanted, value)
 

@@ -206,3 +206,13 @@ def test_parts_travel():
     again = pickle.loads(pickle.dumps(parts))
     assert again.score == parts.score
     assert again.by_feature().names == parts.by_feature().names
+
+
+def test_bipartite_parameters_know_their_border():
+    p, x = model(), rows(1)
+    p.interactions, p.n_query_features = "bipartite", None
+    with pytest.raises(DataError, match="need n_query_features"):
+        decompose(p, x, {"all": (0, x.shape[1])})
+    p.n_query_features = 1
+    with pytest.raises(DataError, match="items begin with column 1"):
+        decompose(p, x, {"all": (0, x.shape[1])})

@@ -10,21 +10,29 @@ import pytest
 from scipy import sparse
 
 from factorec.errors import DataError, FactorecError
-from factorec.explain import influence
+from factorec.explain import OrderedLevels, influence
 from factorec.explain._resolve import paper_influence, resolved_scores
 from factorec.explain._rows import own_vector_rows, pair_rows
 
-TOLERANCE = {"squared": 1e-6, "logistic": 1e-4}
+STARS = {link: OrderedLevels([-2, -0.5, 0.3, 1.5], link, levels=[1, 2, 3, 4, 5]) for link in ("logit", "probit")}
+LOSSES = pytest.mark.parametrize("loss", ["squared", "logistic", "probit", *STARS.values()], ids=str)
+
+
+def tolerance(loss):
+    return 1e-6 if loss == "squared" else 1e-4
+
+
 SHAPES = {
     "ids": {},
     "user features": {"n_user_features": 2},
     "item features": {"n_item_features": 3},
     "features on both sides": {"n_user_features": 2, "n_item_features": 3},
+    "bipartite": {"n_user_features": 2, "n_item_features": 3, "interactions": "bipartite"},
 }
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 @pytest.mark.parametrize("n", [1, 3, 5, 12], ids=lambda n: f"{n} rated, 5 factors")
 def test_is_the_finite_difference_of_resolved_scores(planted, oracle, shape, loss, n):
     case = planted(3, **SHAPES[shape])
@@ -33,10 +41,10 @@ def test_is_the_finite_difference_of_resolved_scores(planted, oracle, shape, los
     J = influence(case.p, X, y, wanted, feature=1, loss=loss)
     assert J.shape == (wanted.shape[0], n)
     assert J.dtype == np.float64
-    np.testing.assert_allclose(J, expected, atol=TOLERANCE[loss])
+    np.testing.assert_allclose(J, expected, atol=tolerance(loss))
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 @pytest.mark.parametrize("n", [3, 12])
 def test_weights_prior_mean_and_penalty_per_factor(planted, oracle, loss, n):
     case = planted(4)
@@ -46,23 +54,23 @@ def test_weights_prior_mean_and_penalty_per_factor(planted, oracle, loss, n):
     judge = oracle(case.p, X, 1, l2, weight=weight, mean=mean, loss=loss)
     options = {"feature": 1, "sample_weight": weight, "l2": l2, "prior_mean": mean, "loss": loss}
     np.testing.assert_allclose(
-        influence(case.p, X, y, wanted, **options), judge.influence(y, wanted), atol=TOLERANCE[loss]
+        influence(case.p, X, y, wanted, **options), judge.influence(y, wanted), atol=tolerance(loss)
     )
     np.testing.assert_allclose(resolved_scores(case.p, X, y, wanted, **options), judge.scores(y, wanted), atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 def test_value_of_the_own_feature_need_not_be_one(planted, oracle, loss):
     case = planted(5, n_item_features=2)
     X, y, wanted = case.draw(9, loss=loss, value=0.7)
     expected = oracle(case.p, X, 1, 1.5, loss=loss).influence(y, wanted)
     np.testing.assert_allclose(
-        influence(case.p, X, y, wanted, feature=1, l2=1.5, loss=loss), expected, atol=TOLERANCE[loss]
+        influence(case.p, X, y, wanted, feature=1, l2=1.5, loss=loss), expected, atol=tolerance(loss)
     )
 
 
 @pytest.mark.parametrize("method", ["ridge", "paper"])
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 def test_weight_two_is_the_row_twice_and_weight_zero_no_row(planted, loss, method):
     case = planted(6)
     X, y, wanted = case.draw(8, loss=loss)
@@ -78,7 +86,7 @@ def test_weight_two_is_the_row_twice_and_weight_zero_no_row(planted, loss, metho
 
 
 @pytest.mark.parametrize("method", ["ridge", "paper"])
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@LOSSES
 def test_many_users_are_each_user_by_itself(planted, loss, method, monkeypatch):
     monkeypatch.setattr(sys.modules["factorec.explain.influence"], "_CHUNK_ROWS", 20)  # several chunks
     case = planted(7, n_users=9, n_user_features=1)

@@ -52,6 +52,24 @@ def test_parts_sum_to_the_score(problem):
 
 
 @settings(max_examples=100, deadline=None)
+@given(problems(), st.data())
+def test_bipartite_parts_are_pairs_across_the_border(problem, data):
+    p, X, widths = problem
+    n_query = data.draw(st.integers(0, len(widths)))
+    p.interactions, p.n_query_features = "bipartite", sum(widths[:n_query])
+    parts = decompose(p, X, ranges_of(widths))
+    for i, x in enumerate(X):
+        V = p.factors.astype(np.float64) * x[:, None].astype(np.float64)
+        of_query, of_item = V[: p.n_query_features].sum(axis=0), V[p.n_query_features :].sum(axis=0)
+        expected = p.bias + x.astype(np.float64) @ p.linear + of_query @ of_item
+        np.testing.assert_allclose(parts.score[i], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(parts[i].by_feature().score, expected, rtol=1e-9, atol=1e-9)
+    for (a, b), values in parts.pairwise.items():
+        if (int(a[1:]) < n_query) == (int(b[1:]) < n_query):
+            assert not values.any()
+
+
+@settings(max_examples=100, deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
 def test_parts_do_not_depend_on_the_order_of_fields(problem, random):
     p, X, widths = problem

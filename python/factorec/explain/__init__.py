@@ -6,6 +6,7 @@ ratings, to read, plot and save. `decompose` takes scores apart by field and pai
 
 from __future__ import annotations
 
+from .._losses import OrderedLevels
 from ._item import explain_item
 from ._resolve import resolved_scores
 from ._rows import pair_rows
@@ -14,4 +15,13 @@ from .explanation import Explanation
 from .influence import influence
 from .score_parts import ScoreParts
 
-__all__ = ["Explanation", "ScoreParts", "decompose", "explain_item", "influence", "pair_rows", "resolved_scores"]
+__all__ = [
+    "Explanation",
+    "OrderedLevels",
+    "ScoreParts",
+    "decompose",
+    "explain_item",
+    "influence",
+    "pair_rows",
+    "resolved_scores",
+]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._solve import Loss
+from .._losses import Loss
 from .._threads import one_blas_thread
 from ..errors import DataError
 from ._resolve import Method, UserProblem, paper_influence, resolve, rows_with_background
@@ -152,8 +152,9 @@ def explain_item(
         solution = resolve(problem, rated)
         gain = solution.gain(wanted.slope)[0]
         pull = rated.slope @ solution.coefficients
-        J = gain * problem.weight
-        impact = J * (solution.curvature * pull + solution.residual)
+        share = gain * problem.weight
+        J = share * solution.target_slope
+        impact = share * (solution.curvature * pull + solution.residual)
         result = {
             "rest": float(wanted.rest[0]),
             "resolved_score": float(wanted.rest[0] + wanted.slope[0] @ solution.coefficients),

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from .._solve import Loss, Solution, solve
+from .._losses import Loss, is_known_loss, wrong_target
+from .._solve import Solution, solve
 from .._threads import one_blas_thread
 from ..errors import DataError
 from ._rows import Array, OwnVectorRows, Parameters, as_rows, own_vector_rows
@@ -37,7 +38,7 @@ class UserProblem:
         Column of the user's own id feature.
     target, weight : ndarray of shape (n,)
     penalty, prior_mean : ndarray of shape (k,)
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
     start : ndarray of shape (k,)
         The model's own vector.
     """
@@ -73,14 +74,14 @@ class UserProblem:
             raise DataError(f"feature must be the column of the user's own id, an integer, got {feature!r}")
         if not 0 <= feature < n_features:
             raise DataError(f"feature {feature} is not a column of the model (0..{n_features - 1})")
-        if loss not in ("squared", "logistic"):
-            raise DataError(f"loss must be 'squared' or 'logistic', got {loss!r}")
+        if not is_known_loss(loss):
+            raise DataError(f"loss must be 'squared', 'logistic', 'probit' or OrderedLevels, got {loss!r}")
         if n_rows == 0:
             raise DataError(f"{who} has no ratings: nothing to explain a score with")
         target = _vector(y, n_rows, "y", who)
-        if loss == "logistic" and not ((target >= 0) & (target <= 1)).all():
-            row = int(np.flatnonzero((target < 0) | (target > 1))[0])
-            raise DataError(f"y[{row}] = {target[row]:g} of {who}: with loss='logistic' targets are 1 or 0")
+        if wrong := wrong_target(loss, target):
+            row, rule = wrong
+            raise DataError(f"y[{row}] = {target[row]:g} of {who}: {rule}")
         weight = np.ones(n_rows) if sample_weight is None else _vector(sample_weight, n_rows, "sample_weight", who)
         if (weight < 0).any():
             raise DataError(f"sample_weight of {who} is negative in row {int(np.argmax(weight < 0))}")

@@ -13,7 +13,16 @@ from scipy import sparse
 from .._to_csr import to_csr
 from ..errors import DataError
 
-__all__ = ["Array", "OwnVectorRows", "Parameters", "as_rows", "own_vector_rows", "pair_rows", "stack_rows"]
+__all__ = [
+    "Array",
+    "OwnVectorRows",
+    "Parameters",
+    "as_rows",
+    "own_vector_rows",
+    "pair_rows",
+    "query_border",
+    "stack_rows",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -162,20 +171,38 @@ def own_vector_rows(
         row = int(np.searchsorted(X.indptr, np.argmin(np.isfinite(X.data)), side="right")) - 1
         raise DataError(f"{_place(row, heights, names)} holds NaN or an infinite value")
     used, columns = np.unique(X.indices, return_inverse=True)
+    border = query_border(p)
     if used[0] < 0 or used[-1] >= X.shape[1]:
         raise DataError(f"{' or '.join(dict.fromkeys(names))} holds a column outside 0..{X.shape[1] - 1}")
     factors = p.factors[used].astype(np.float64)
     linear = p.linear[used].astype(np.float64)
     data = np.where(own, 0.0, X.data)
     rest_of_row = sparse.csr_matrix((data, columns, X.indptr), shape=(X.shape[0], len(used)), copy=False)
-    sums = np.asarray(rest_of_row @ factors)
-    level = np.asarray(rest_of_row @ linear) + 0.5 * np.einsum("ij,ij->i", sums, sums)
-    rest_of_row.data = data * data
-    level -= 0.5 * (rest_of_row @ np.einsum("ij,ij->i", factors, factors))
+    level = np.asarray(rest_of_row @ linear)
+    if border is None:
+        sums = np.asarray(rest_of_row @ factors)
+        level += 0.5 * np.einsum("ij,ij->i", sums, sums)
+        rest_of_row.data = data * data
+        level -= 0.5 * (rest_of_row @ np.einsum("ij,ij->i", factors, factors))
+    else:
+        is_query = (used < border)[:, None]
+        of_query, of_item = (np.asarray(rest_of_row @ (factors * side)) for side in (is_query, ~is_query))
+        level += np.einsum("ij,ij->i", of_query, of_item)
+        sums = np.where((feature_of_row < border)[:, None], of_item, of_query)
     rest = level + (float(p.bias) + value * p.linear[feature_of_row].astype(np.float64))
     if not (value == 1.0).all():
         sums *= value[:, None]
     return OwnVectorRows(sums, rest, level)
+
+
+def query_border(p: Parameters) -> int | None:
+    """The first item column, if only pairs of a query's and an item's feature interact; None if all pairs do."""
+    if getattr(p, "interactions", "all") == "all":
+        return None
+    border = getattr(p, "n_query_features", None)
+    if border is None:
+        raise DataError("parameters with interactions='bipartite' need n_query_features, which tells the sides apart")
+    return int(border)
 
 
 def _place(row: int, heights: Sequence[int], names: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._losses import OrderedLevels
+
 if TYPE_CHECKING:
     from .explanation import Explanation
 
@@ -83,15 +85,19 @@ def probability(log_odds: float) -> float:
 
 def unit(why: Explanation, *, score: bool = False) -> str:
     """Name what impacts (or the score of the model) are measured in."""
-    if why.loss == "squared":
+    levels = isinstance(why.loss, OrderedLevels)
+    if why.loss == "squared" or (why.method == "paper" and not score and levels):
         return "rating points"
-    return "label: 0 dislike, 1 like" if why.method == "paper" and not score else "log-odds"
+    if why.method == "paper" and not score:
+        return "label: 0 dislike, 1 like"
+    link = why.loss.link if isinstance(why.loss, OrderedLevels) else why.loss
+    return "probits" if link == "probit" else "log-odds"
 
 
 def _score(why: Explanation, value: float) -> str:
     if why.loss == "logistic":
         return f"{signed(value)} log-odds (a like with probability {probability(value):.0%})"
-    return _plain(value)
+    return _plain(value) if why.loss == "squared" else f"{signed(value)} {unit(why, score=True)}"
 
 
 def _plain(value: float) -> str:
@@ -133,7 +139,7 @@ def legend(why: Explanation) -> str:
     """Say what the two columns mean, or why there are none."""
     if why.unexplained:
         return f"No {why.noun} rated explains this score: {why.unexplained}."
-    change = "were a like instead of a dislike" if why.loss == "logistic" else "were one point higher"
+    change = "were a like instead of a dislike" if why.loss in ("logistic", "probit") else "were one point higher"
     text = (
         f"Impact: how much of the score comes from the rating of that {why.noun}. "
         f"Influence: how far the score would move if that rating {change}."

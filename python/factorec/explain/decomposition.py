@@ -11,7 +11,7 @@ from scipy import sparse
 
 from .._threads import one_blas_thread
 from ..errors import DataError
-from ._rows import Array, Parameters, as_rows
+from ._rows import Array, Parameters, as_rows, query_border
 from .score_parts import RowFeatures, ScoreParts
 
 __all__ = ["decompose"]
@@ -30,7 +30,8 @@ def decompose(
     With ``s_A`` the sum of the factors of field A's features in a row, times their values, the pairwise part of two
     fields is :math:`\langle s_A, s_B \rangle`, and that of the pairs within a field is
     :math:`\tfrac12 (\|s_A\|^2 - \sum_{f \in A} x_f^2 \|v_f\|^2)` (Rendle 2010, the identity behind his equation 3, by
-    field): closed forms, in time proportional to the entries of the rows. Computed in float64.
+    field): closed forms, in time proportional to the entries of the rows. Computed in float64. Of parameters with
+    ``interactions="bipartite"`` only pairs of a field of the query and one of the item have a part that is not zero.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def decompose(
     Raises
     ------
     DataError
-        If field ranges overlap or leave the columns, or a row holds a column of no field, NaN or infinity.
+        If field ranges overlap, leave the columns or (of bipartite parameters) cross from queries to items, or a row
+        holds a column of no field, NaN or infinity.
 
     References
     ----------
@@ -85,6 +87,8 @@ def decompose(
     fields, starts = _fields(field_ranges, n_features)
     used, columns = np.unique(X.indices.astype(np.int64), return_inverse=True)
     group = _field_of(used, field_ranges, fields, starts)
+    border = query_border(p)
+    is_query = None if border is None else _sides(field_ranges, fields, border)
     factors = p.factors[used].astype(np.float64)
     linear = p.linear[used].astype(np.float64)
     rows = sparse.csr_matrix((X.data, columns, X.indptr), shape=(X.shape[0], len(used)), copy=False)
@@ -92,19 +96,25 @@ def decompose(
     step = max(1, _CHUNK_NUMBERS // max(1, len(fields) * factors.shape[1]))
     for start in range(0, X.shape[0], step):
         chunk = slice(start, start + step)
-        values[chunk] = part_values(float(p.bias), linear, factors, rows[chunk], group, len(fields))
-    parts = ScoreParts(
-        fields, values, RowFeatures(float(p.bias), linear, factors, rows, used, used - starts[group], group)
-    )
+        values[chunk] = part_values(float(p.bias), linear, factors, rows[chunk], group, len(fields), is_query)
+    own_sides = None if is_query is None else is_query[group]
+    features = RowFeatures(float(p.bias), linear, factors, rows, used, used - starts[group], group, own_sides)
+    parts = ScoreParts(fields, values, features)
     return parts[0] if one else parts
 
 
 def part_values(
-    bias: float, linear: Array, factors: Array, X: sparse.csr_matrix, group: npt.NDArray[np.intp], n_groups: int
+    bias: float,
+    linear: Array,
+    factors: Array,
+    X: sparse.csr_matrix,
+    group: npt.NDArray[np.intp],
+    n_groups: int,
+    is_query: npt.NDArray[np.bool_] | None = None,
 ) -> Array:
     """Values of the parts, a row per row of `X`: bias, each group's linear term, pairs of groups row by row.
 
-    Columns of `X` ascend in each row, and so do their groups.
+    Columns of `X` ascend in each row, and so do their groups. With `is_query` groups of one side do not interact.
     """
     n = X.shape[0]
     lengths = np.diff(X.indptr)
@@ -123,6 +133,8 @@ def part_values(
     # A single feature has no partner within its field; the subtraction would leave a rounding error.
     within = 0.5 * (products[:, diagonal, diagonal] - squares)
     products[:, diagonal, diagonal] = np.where(counts.reshape(n, n_groups) > 1, within, 0.0)
+    if is_query is not None:
+        products[:, is_query[:, None] == is_query] = 0.0
     first, second = np.triu_indices(n_groups)
     values[:, 1 + n_groups :] = products[:, first, second]
     values += 0.0  # no -0.0
@@ -171,3 +183,12 @@ def _field_of(
     if outside.any():
         raise DataError(f"column {used[int(np.argmax(outside))]} of x belongs to no field of field_ranges")
     return group
+
+
+def _sides(field_ranges: Mapping[str, tuple[int, int]], fields: tuple[str, ...], border: int) -> npt.NDArray[np.bool_]:
+    """Which fields belong to queries."""
+    for name in fields:
+        start, stop = field_ranges[name]
+        if start < border < stop:
+            raise DataError(f"field_ranges[{name!r}] is {(start, stop)}, but items begin with column {border}")
+    return np.array([field_ranges[name][1] <= border for name in fields], dtype=bool)

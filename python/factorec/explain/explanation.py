@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .._solve import Loss
+from .._losses import Loss
 from ..errors import DataError
 from ._resolve import Method
 from ._rows import Array
@@ -59,8 +59,8 @@ class Explanation:
     prior : float, optional
         Impact of the prior mean of the user's vector.
     method : {"ridge", "paper"}
-    loss : {"squared", "logistic"}
-        The unit of scores: rating points or log-odds.
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
+        The unit of scores: rating points, log-odds or probits.
     rank, condition : int and float, optional
         Of the matrix that ``method="paper"`` inverts.
     left_out : bool
@@ -81,7 +81,7 @@ class Explanation:
         Structured: item_id, title, rating, influence, impact; largest ``|impact|`` first.
     gap : float
         ``score - resolved_score``: how far the explanation is from the model's own score. NaN for ``method="paper"``
-        on a classifier: that formula predicts a label, the model log-odds.
+        where the loss is not squared: that formula predicts a target, the model log-odds or probits.
 
     Examples
     --------
@@ -143,8 +143,8 @@ class Explanation:
 
     @property
     def gap(self) -> float:
-        """``score - resolved_score``; NaN for "paper" on a classifier, which gives a label."""
-        if self.method == "paper" and self.loss == "logistic":
+        """``score - resolved_score``; NaN for "paper" where that gives a target and the model does not."""
+        if self.method == "paper" and self.loss != "squared":
             return float("nan")
         return self.score - self.resolved_score
 

@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from scipy import sparse
 
-from .._solve import Loss
+from .._losses import Loss
 from .._threads import one_blas_thread
 from ..errors import DataError
 from ._resolve import Method, UserProblem, paper_influence, resolve
@@ -70,12 +70,14 @@ def influence(
     With everything but the user's own vector held fixed, that vector is what the user's ratings make it. The
     influence ``J[i, k]`` says how the score of wanted row i moves when the target of rated row k moves:
 
-    .. math:: J_{ik} = \partial \hat y_i / \partial y_k = \omega_k \, h_i' H^{-1} h_k, \qquad
+    .. math:: J_{ik} = \partial \hat y_i / \partial y_k = \omega_k \, t_k \, h_i' H^{-1} h_k, \qquad
               H = \sum_k \omega_k S_k h_k h_k' + \mathrm{diag}(\lambda_u)
 
     where ``h_k`` is the slope of score k in the user's vector (for ids alone: the item's vector), ``S_k`` the
     curvature of the loss at the re-solved vector (1, or probability times its complement), ``omega_k`` the
-    row's weight and ``lambda_u`` the penalty on the user's vector.
+    row's weight, ``lambda_u`` the penalty on the user's vector and ``t_k`` how much the slope of the loss changes
+    with the target: 1 for the squared and the logistic loss; for ordered levels the mean change to the two levels
+    beside the given one, per unit of the target.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def influence(
         The user's rows, every one that the model was trained on: likes and dislikes. Taken as they are: to
         leave an item out of its own explanation, leave its row out.
     y : array-like of shape (n_rated,)
-        Their targets; 0 and 1 for the logistic loss.
+        Their targets; 0 and 1 for "logistic" and "probit", the levels for `OrderedLevels`.
     X_wanted : csr_matrix of shape (n_wanted, n_features)
         Rows of the same user whose scores are in question.
     feature : int
@@ -97,7 +99,7 @@ def influence(
         The total penalty ``lambda_u`` on the user's vector. By default the one that training charged, from
         ``p.penalties``. For parameters from elsewhere: the L2 per row times the summed weight of the user's
         rows. For many users a list has one entry per user.
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
         The loss that the model was trained with.
     method : {"ridge", "paper"}
         "ridge" is the formula above. "paper" is the published one, for a squared loss without penalty:
@@ -109,8 +111,8 @@ def influence(
     Returns
     -------
     ndarray of shape (n_wanted, n_rated), float64
-        In rating units per rating point, or log-odds per unit of label. Lists for `X_rated`, `y`, `X_wanted`,
-        `feature` (and `sample_weight`), one entry per user, give a list.
+        In rating units per rating point, or log-odds (probits) per unit of the target. Lists for `X_rated`,
+        `y`, `X_wanted`, `feature` (and `sample_weight`), one entry per user, give a list.
 
     Raises
     ------
@@ -211,4 +213,5 @@ def _chunk(
         if method == "paper":
             yield paper_influence(rated, wanted, problem.weight).influence
         else:
-            yield resolve(problem, rated).gain(wanted.slope) * problem.weight
+            solution = resolve(problem, rated)
+            yield solution.gain(wanted.slope) * (problem.weight * solution.target_slope)

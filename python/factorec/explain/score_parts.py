@@ -33,6 +33,8 @@ class RowFeatures:
     X : csr_matrix of shape (n_rows, n_used)
     columns, places, field : ndarray of shape (n_used,), int64
         Of each: its column in the model, its place within its field, the position of that field.
+    is_query : ndarray of bool, shape (n_used,), optional
+        The side of each, where only features of different sides interact.
     """
 
     bias: float
@@ -42,14 +44,16 @@ class RowFeatures:
     columns: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     field: npt.NDArray[np.int64]
+    is_query: npt.NDArray[np.bool_] | None = None
 
     def row(self, position: int) -> RowFeatures:
         """Keep one row, and what it holds."""
         start, stop = self.X.indptr[position : position + 2]
         used = self.X.indices[start:stop]
         X = sparse.csr_matrix(self.X.data[start:stop][None, :])
-        mine = (values[used] for values in (self.columns, self.places, self.field))
-        return RowFeatures(self.bias, self.linear[used], self.factors[used], X, *mine)
+        columns, places, field = (values[used] for values in (self.columns, self.places, self.field))
+        is_query = None if self.is_query is None else self.is_query[used]
+        return RowFeatures(self.bias, self.linear[used], self.factors[used], X, columns, places, field, is_query)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,7 +192,7 @@ class ScoreParts:
             if every.ndim != 1 or (n and len(every) <= f.columns.max()):
                 raise DataError(f"feature_names must be one name per column of the model, got shape {every.shape}")
             names = every[f.columns].astype(str).tolist()
-        values = part_values(f.bias, f.linear, f.factors, f.X, np.arange(n), n)
+        values = part_values(f.bias, f.linear, f.factors, f.X, np.arange(n), n, f.is_query)
         return ScoreParts(tuple(names), values[0], backend=self.backend)
 
     def to_frame(self, backend: str | None = None) -> Any:
