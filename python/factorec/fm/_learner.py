@@ -18,16 +18,14 @@ from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._adam import DEFAULT_BATCH_SIZE, AdamOptions
 from ._checks import check_fields, check_finite, check_settings, row_weights
-from ._fitting import EvalRows, FitOptions, SolverState, Weights, run_epochs
+from ._epochs import train_by_epochs
+from ._fitting import SolverState, Weights
 from ._problem import Problem
-from ._progress import OnEpoch, show_progress
-from ._rates import LearningRates
-from ._regularization import Regularization, combined, total_weights
+from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr, as_csr_format
-from ._tuned import Tuned, tuned_by_field
-from ._weights import expected_negatives, go_on, random_weights, returned
+from ._tuned import Tuned
+from ._weights import random_weights
 from .parameters import FMParameters
-from .penalties import Penalties
 from .training_set import TrainingSet
 
 __all__ = ["Learner", "Ranges"]
@@ -255,83 +253,17 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         add_penalties: bool,
         on_epoch: OnEpoch | None = None,
     ) -> None:
-        totals = total_weights(problem.rows, problem.weight, problem.target, problem.training_set)
-        batch_size, adam = self._batch_rows(), self._adam_options()
-        rescale = adam.rescale(batch_size, *problem.rows_per_epoch())
-        ids, side = self._tuned_by_side(negatives=problem.negatives is not None, rescale=rescale)
-        tuned = tuned_by_field(problem.rows, ids, side)
-        rates = LearningRates(self.learning_rate, problem.rows, tuned, ids)
-        l2 = Regularization(self.l2_linear, self.l2_factors, self.l2_count_power, problem.rows, totals, tuned)
-        before = self.parameters_ if going_on else None
-        if before is None:
-            start = self._start(problem.target, problem.weight, expected_negatives(problem))
-            weights = self._start_weights(totals, problem.rows.id_features(), seed, start)
-            state = SolverState.start(len(totals), seed, *start[1:])
-        else:
-            if before.n_factors != self.n_factors:
-                raise DataError(f"n_factors is {self.n_factors}, the fitted model has {before.n_factors}")
-            state = self.solver_state_
-            weights = go_on(before, state, totals, problem.rows.id_features(), self.init_scale)
-        mean, scale = state.target_mean, state.target_scale
-
-        def scaled(target: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-            if mean == 0 and scale == 1:
-                return target.astype(np.float32)
-            centred = target - mean
-            centred /= scale
-            return centred.astype(np.float32)
-
-        watched: dict[str, EvalRows] = {}
-        for name, rows in evaluation.items():
-            if name == "validation":
-                rows = rows.with_negatives(state.seed + 1)
-            watched[name] = EvalRows(rows.rows, scaled(rows.target), rows.weight)
-        low, high = self._target_range(problem.target, going_on)
-        with show_progress(int(self.verbose), n_epochs) as show:
-            options = FitOptions(
-                loss=self._loss,
-                solver=self.solver,
-                rates=rates,
-                l2_bias=self.l2_bias,
-                batch_size=batch_size,
-                shuffle=bool(self.shuffle),
-                clip_gradient=self.clip_gradient,
-                n_threads=resolve_n_jobs(self.n_jobs),
-                n_epochs=n_epochs,
-                n_iter_no_change=stop_after,
-                score_range=((low - mean) / scale, (high - mean) / scale),
-                on_epoch=[call for call in (show, on_epoch) if call is not None],
-                adam=adam,
-                rescale=rescale,
-                on_batch=self._on_batch if adam.report_every else None,
-            )
-            trained = run_epochs(
-                problem.rows,
-                scaled(problem.target),
-                problem.weight,
-                (l2.linear, l2.factors),
-                problem.negatives,
-                weights,
-                state,
-                options,
-                watched,
-            )
-        penalties: Penalties | None = l2.penalties(scale)
-        if trained.steps is not None:  # a gradient that is not one of the loss has no penalty beside the loss
-            penalties = l2.penalties_of_steps(trained.steps / rescale, scale) if rescale > 0 else None
-        if going_on and penalties is not None and self.parameters_.penalties is not None:
-            charged = self.parameters_.penalties
-            if add_penalties:
-                penalties = combined(charged, penalties, (1.0, 1.0))
-            elif trained.steps is not None:  # which batches a feature is in differs from epoch to epoch
-                share = state.n_epochs / max(trained.state.n_epochs, 1)
-                penalties = combined(charged, penalties, (share, 1.0 - share))
-        data = problem.training_set
-        n_query_features = None if data is None else data.n_query_features
-        self.parameters_ = returned(trained.weights, trained.state, penalties, n_query_features, totals, before)
-        self.solver_state_ = trained.state
-        self.history_ = trained.history
-        self._set_range(low, high)
+        train_by_epochs(
+            self,
+            problem,
+            evaluation,
+            n_epochs,
+            stop_after,
+            seed,
+            going_on=going_on,
+            add_penalties=add_penalties,
+            on_epoch=on_epoch,
+        )
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         return -np.inf, np.inf
