@@ -14,6 +14,14 @@ struct HeldSampler {
   std::unique_ptr<GibbsSampler> sampler;
 };
 
+// One number for all features, or an array with one for each.
+std::vector<float> precisions(const py::dict& options, const char* name) {
+  const py::object value = options[name];
+  if (!py::isinstance<py::array>(value) || py::reinterpret_borrow<py::array>(value).ndim() == 0) return {value.cast<float>()};
+  const auto all = view<float>(as_array(value, name), name);
+  return {all.begin(), all.end()};
+}
+
 using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
 
 std::unique_ptr<HeldSampler> make_sampler(py::list blocks, py::array target, py::object weight, const Ranges& fields,
@@ -31,8 +39,8 @@ std::unique_ptr<HeldSampler> make_sampler(py::list blocks, py::array target, py:
   set.row_noise = options["row_noise"].cast<bool>();
   set.noise_shape = options["noise_shape"].cast<double>();
   set.bipartite = options["bipartite"].cast<bool>();
-  set.precision_linear = options["precision_linear"].cast<double>();
-  set.precision_factors = options["precision_factors"].cast<double>();
+  set.precision_linear = precisions(options, "precision_linear");
+  set.precision_factors = precisions(options, "precision_factors");
   set.seed = options["seed"].cast<std::uint64_t>();
   set.n_threads = options["n_threads"].cast<int>();
   const ConstMatrix start = view_matrix(factors, "factors");
@@ -67,7 +75,20 @@ void bind_gibbs(py::module_& module) {
           [](const HeldSampler& self, py::array linear, py::array factors) {
             self.sampler->copy_to(view_mutable<float>(linear, "linear"), view_matrix_mutable(factors, "factors"));
           },
-          py::arg("linear"), py::arg("factors"));
+          py::arg("linear"), py::arg("factors"))
+      .def(
+          "copy_noise_to",
+          [](const HeldSampler& self, py::array log_noise) {
+            self.sampler->copy_noise_to(view_mutable<float>(log_noise, "log_noise"));
+          },
+          py::arg("log_noise"))
+      .def("priors", [](const HeldSampler& self) {
+        const py::ssize_t n = self.sampler->n_fields(), size = self.sampler->n_factors() + 1;
+        Array<double> mean({n, size}), precision({n, size});
+        const auto count = static_cast<std::size_t>(n * size);
+        self.sampler->copy_priors_to({mean.mutable_data(), count}, {precision.mutable_data(), count});
+        return py::make_tuple(mean, precision);
+      });
 }
 
 }  // namespace factorec::bindings

@@ -14,30 +14,36 @@
 #include <stdexcept>
 #include <string>
 
+#include "entity_rows.hpp"
 #include "factorec/parallel.hpp"
+#include "prior_draws.hpp"
 #include "random_draws.hpp"
 
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kBatch = 128;  // rows of an entity looked at together
-
 enum Stream : std::uint64_t { kPrior, kFeature, kNoise };
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
+// Calls body(entity, thread) for each entity, unit by unit in parallel.
+template <class Body>
+void for_each_entity(const GibbsBlock& block, int n_threads, Control& control, Body&& body) {
+  parallel_for(static_cast<std::int64_t>(block.unit.size()) - 1, n_threads, control, [&](std::int64_t unit, int thread) {
+    for (std::int64_t e = block.unit[at(unit)]; e < block.unit[at(unit + 1)]; ++e) body(e, at(thread));
+  });
+}
+
 }  // namespace
 
+// What a thread works with.
 struct FeatureDraws::Work {
-  Work(std::int64_t padded, bool sums_needed)
-      : sums(sums_needed ? at(kBatch * padded) : 0), gram(at(padded * padded)), moment(at(padded)), noise(at(padded)),
-        change(at(padded)) {}
+  explicit Work(GibbsModel& model)
+      : rows(model), gram(at(model.padded * model.padded)), moment(at(model.padded)), noise(at(model.padded)),
+        change(at(model.padded)) {}
 
-  const float* vector[kBatch];
-  float weight[kBatch];
-  float residual[kBatch];
-  std::int32_t place[kBatch];
-  AlignedVector sums, gram, moment, noise, change;
+  EntityRows rows;
+  AlignedVector gram, moment, noise, change;
 };
 
 FeatureDraws::FeatureDraws(GibbsModel& model, const GibbsOptions& options)
@@ -47,179 +53,86 @@ FeatureDraws::FeatureDraws(GibbsModel& model, const GibbsOptions& options)
       precision_linear_(options.precision_linear),
       precision_factors_(options.precision_factors),
       n_threads_(options.n_threads) {
-  for (int t = 0; t < n_threads_; ++t) works_.emplace_back(model.padded, model.blocks.size() != 2);
+  for (int t = 0; t < n_threads_; ++t) works_.emplace_back(model);
 }
 
 FeatureDraws::~FeatureDraws() = default;
 
-// Calls body(entity, work), which returns the sums of its rows, unit by unit in parallel; adds in the order of units.
-template <class Body>
-ResidualSums FeatureDraws::for_each_entity(const GibbsBlock& block, Control& control, Body&& body) {
-  const auto n_units = static_cast<std::int64_t>(block.unit.size()) - 1;
-  std::vector<ResidualSums> of_unit(at(n_units));
-  parallel_for(n_units, n_threads_, control, [&](std::int64_t unit, int thread) {
-    for (std::int64_t e = block.unit[at(unit)]; e < block.unit[at(unit + 1)]; ++e) {
-      const ResidualSums sums = body(e, works_[at(thread)]);
-      const auto noise = static_cast<double>(block.noise_of(e));
-      of_unit[at(unit)].weight += noise * sums.weight;
-      of_unit[at(unit)].first += noise * sums.first;
-      of_unit[at(unit)].squares += noise * sums.squares;
-    }
-  });
-  ResidualSums sums;
-  for (const ResidualSums& unit : of_unit) {
-    sums.weight += unit.weight;
-    sums.first += unit.first;
-    sums.squares += unit.squares;
-  }
-  return sums;
-}
-
 ResidualSums FeatureDraws::draw_block(std::size_t b, float shift, bool draw, const CounterRng& rng, Control& control) {
   draw_ = draw;
   GibbsBlock& block = model_.blocks[b];
-  const CounterRng of_feature = rng.fork(kFeature), of_noise = rng.fork(kNoise);
-  for (std::size_t f = 0; f < block.fields.size(); ++f) draw_prior(block.fields[f], rng.fork(kPrior).fork(f));
-  const auto move = [&](std::int64_t e, const float* change, Work& work) {
-    const ResidualSums sums = move_rows(b, e, shift, change, work);
-    draw_noise(block, e, sums.squares, of_noise);
-    return sums;
-  };
-  if (block.ids) {
-    draw_unused(block, of_feature);
-    // Each entity's feature is where its entry is.
-    std::vector<std::int64_t> feature(at(block.n_entities), -1);
-    for (std::int64_t c = 0; c < block.n_columns(); ++c)
-      for (const GibbsBlock::Entry& entry : block.entries(c)) feature[at(entry.entity)] = c;
-    return for_each_entity(block, control, [&](std::int64_t e, Work& work) {
-      std::fill(work.change.begin(), work.change.end(), 0.0f);
-      if (feature[at(e)] >= 0) draw_id(b, feature[at(e)], shift, work, of_feature);
-      return move(e, work.change.data(), work);
-    });
+  if (draw)
+    for (std::size_t f = 0; f < block.fields.size(); ++f) draw_prior(model_, block.fields[f], rng.fork(kPrior).fork(f));
+  of_entity_.assign(at(block.n_entities), ResidualSums());
+  if (block.ids)
+    draw_ids(b, shift, rng.fork(kFeature), control);
+  else
+    draw_features(b, shift, rng.fork(kFeature), control);
+  if (draw) draw_noise(model_, block, of_entity_, noise_shape_, rng.fork(kNoise));
+  ResidualSums sums;
+  for (std::int64_t e = 0; e < block.n_entities; ++e)
+    sums.add(of_entity_[at(e)], static_cast<double>(block.noise_of(e)));
+  return sums;
+}
+
+// Ids one by one, each moving its own rows while they are in the cache.
+void FeatureDraws::draw_ids(std::size_t b, float shift, const CounterRng& rng, Control& control) {
+  GibbsBlock& block = model_.blocks[b];
+  for_each_entity(block, n_threads_, control, [&](std::int64_t e, std::size_t thread) {
+    Work& work = works_[thread];
+    std::fill(work.change.begin(), work.change.end(), 0.0f);
+    if (block.id[at(e)] >= 0) draw_id(b, e, shift, work, rng, control);
+    of_entity_[at(e)] = work.rows.move(b, e, shift, work.change.data(), control);
+  });
+  for (std::int64_t c = 0; c < block.n_columns(); ++c) {
+    const std::int64_t f = block.first_column() + c;
+    if (block.entries(c).empty()) draw_from_prior(block.fields.front(), f, rng, model_.feature(f));
   }
-  for_each_entity(block, control, [&](std::int64_t e, Work& work) {
-    float* gram = block.gram.data() + e * model_.padded * model_.padded;
-    float* moment = block.moment.data() + e * model_.padded;
-    add_rows(b, e, shift, work, gram, moment);
+}
+
+// Sums by entity, the features on them, then the rows.
+void FeatureDraws::draw_features(std::size_t b, float shift, const CounterRng& rng, Control& control) {
+  GibbsBlock& block = model_.blocks[b];
+  const std::int64_t padded = model_.padded;
+  for_each_entity(block, n_threads_, control, [&](std::int64_t e, std::size_t thread) {
+    float* gram = block.gram.data() + e * padded * padded;
+    float* moment = block.moment.data() + e * padded;
+    works_[thread].rows.sum(b, e, shift, control, gram, moment);
     const float noise = block.noise_of(e);
     if (noise != 1.0f) {
-      for (std::int64_t i = 0; i < model_.padded * model_.padded; ++i) gram[i] *= noise;
-      for (std::int64_t i = 0; i < model_.padded; ++i) moment[i] *= noise;
+      for (std::int64_t i = 0; i < padded * padded; ++i) gram[i] *= noise;
+      for (std::int64_t i = 0; i < padded; ++i) moment[i] *= noise;
     }
-    std::fill_n(block.change.data() + e * model_.padded, model_.padded, 0.0f);
-    return ResidualSums();
+    std::fill_n(block.change.data() + e * padded, padded, 0.0f);
   });
   for (const PriorField& field : block.fields) {
     const std::int64_t n = field.columns.size(), n_units = field.one_hot ? std::min<std::int64_t>(n, 64) : 1;
     parallel_for(n_units, n_threads_, control, [&](std::int64_t unit, int thread) {
       for (std::int64_t i = n * unit / n_units; i < n * (unit + 1) / n_units; ++i) {
         control.throw_if_stopped();
-        draw_shared(block, field, field.columns.start + i, works_[at(thread)], of_feature);
+        draw_shared(block, field, field.columns.start + i, works_[at(thread)], rng);
       }
     });
   }
-  return for_each_entity(block, control, [&](std::int64_t e, Work& work) {
-    return move(e, block.change.data() + e * model_.padded, work);
+  for_each_entity(block, n_threads_, control, [&](std::int64_t e, std::size_t thread) {
+    of_entity_[at(e)] = works_[thread].rows.move(b, e, shift, block.change.data() + e * padded, control);
   });
 }
 
-// Mean and precision of each coordinate: normal and Gamma hyperpriors as in libFM and myFM, all of their parameters 1
-// and the mean's centre 0.
-void FeatureDraws::draw_prior(PriorField& field, const CounterRng& rng) const {
-  const std::int64_t size = model_.size;
-  if (!draw_) {
-    std::fill(field.mean.begin(), field.mean.end(), 0.0f);
-    std::fill_n(field.precision.begin(), size - 1, static_cast<float>(precision_factors_));
-    field.precision[at(size - 1)] = static_cast<float>(precision_linear_);
-    return;
-  }
-  const auto n = static_cast<double>(field.columns.size());
-  std::vector<double> sum(at(size), 0.0), squares(at(size), 0.0);
-  for (std::int64_t f = field.columns.start; f < field.columns.stop; ++f)
-    for (std::int64_t j = 0; j < size; ++j) {
-      const auto u = static_cast<double>(model_.feature(f)[j]);
-      const double off = u - static_cast<double>(field.mean[at(j)]);
-      sum[at(j)] += u;
-      squares[at(j)] += off * off;
-    }
-  for (std::int64_t j = 0; j < size; ++j) {
-    const auto mean = static_cast<double>(field.mean[at(j)]);
-    const double precision =
-        draw_gamma(rng.fork(at(2 * j)), 0.5 * (n + 2.0), 0.5 * (squares[at(j)] + mean * mean + 1.0));
-    field.precision[at(j)] = static_cast<float>(precision);
-    field.mean[at(j)] =
-        static_cast<float>(sum[at(j)] / (n + 1.0) + rng.fork(at(2 * j + 1)).normal(0) / std::sqrt((n + 1.0) * precision));
-  }
+float FeatureDraws::prior_precision(const PriorField& field, std::int64_t f, std::int64_t j) const {
+  if (draw_) return field.precision[at(j)];
+  const std::vector<float>& penalty = j + 1 < model_.size ? precision_factors_ : precision_linear_;
+  return penalty.size() == 1 ? penalty.front() : penalty[at(f)];
 }
 
-// The rows [begin, end) in the block's order, at most kBatch. Their weights lack the factor of the block's own entity.
-RegressionRows FeatureDraws::gather(std::size_t b, std::int64_t begin, std::int64_t end, float shift,
-                                    Work& work) const {
-  const GibbsBlock& block = model_.blocks[b];
-  const std::int64_t padded = model_.padded, n = end - begin;
-  for (std::int64_t i = 0; i < n; ++i)
-    work.place[i] = block.row.empty() ? static_cast<std::int32_t>(begin + i) : block.row[at(begin + i)];
-  if (model_.blocks.size() == 2) {
-    const GibbsBlock& other = model_.blocks[1 - b];
-    for (std::int64_t i = 0; i < n; ++i) work.vector[i] = other.sum.data() + other.entity[at(work.place[i])] * padded;
-  } else {
-    std::fill_n(work.sums.begin(), n * padded, 0.0f);
-    for (std::size_t c = 0; c < model_.blocks.size(); ++c) {
-      if (!model_.pairs(b, c)) continue;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const float* v = model_.sum(c, model_.blocks[c].entity[at(work.place[i])]);
-        for (std::int64_t j = 0; j < padded; ++j) work.sums[at(i * padded + j)] += v[j];
-      }
-    }
-    for (std::int64_t i = 0; i < n; ++i) {
-      work.vector[i] = work.sums.data() + i * padded;
-      work.sums[at(i * padded + model_.size - 1)] = 1.0f;
-    }
-  }
-  for (std::int64_t i = 0; i < n; ++i) {
-    work.weight[i] = model_.weight.empty() ? 1.0f : model_.weight[at(work.place[i])];
-    work.residual[i] = model_.residual[at(work.place[i])] - shift;
-  }
-  for (std::size_t c = 0; c < model_.blocks.size(); ++c) {
-    const GibbsBlock& other = model_.blocks[c];
-    if (c == b || other.noise.empty()) continue;
-    for (std::int64_t i = 0; i < n; ++i) work.weight[i] *= other.noise[at(other.entity[at(work.place[i])])];
-  }
-  return {work.vector, work.weight, work.residual, n};
-}
+float FeatureDraws::prior_mean(const PriorField& field, std::int64_t j) const { return draw_ ? field.mean[at(j)] : 0.0f; }
 
-void FeatureDraws::add_rows(std::size_t b, std::int64_t e, float shift, Work& work, float* gram, float* moment) const {
-  const GibbsBlock& block = model_.blocks[b];
-  const std::int64_t end = block.row_begin[at(e + 1)];
-  std::fill_n(gram, model_.padded * model_.padded, 0.0f);
-  std::fill_n(moment, model_.padded, 0.0f);
-  for (std::int64_t begin = block.row_begin[at(e)]; begin < end; begin += kBatch)
-    kernel_.add(gather(b, begin, std::min(begin + kBatch, end), shift, work), model_.padded, gram, moment);
-}
-
-// residual -= <o, change> for the rows of an entity.
-ResidualSums FeatureDraws::move_rows(std::size_t b, std::int64_t e, float shift, const float* change, Work& work) {
-  const GibbsBlock& block = model_.blocks[b];
-  const std::int64_t end = block.row_begin[at(e + 1)];
-  ResidualSums sums;
-  for (std::int64_t begin = block.row_begin[at(e)]; begin < end; begin += kBatch) {
-    const RegressionRows rows = gather(b, begin, std::min(begin + kBatch, end), shift, work);
-    double of_batch[3];
-    kernel_.move(rows, model_.padded, change, of_batch);
-    sums.squares += of_batch[0];
-    sums.first += of_batch[1];
-    sums.weight += of_batch[2];
-    for (std::int64_t i = 0; i < rows.n; ++i) model_.residual[at(work.place[i])] = rows.residual[i];
-  }
-  return sums;
-}
-
-// The entity's factor of its rows' noise precision: Gamma with mean 1 before any row is seen.
-void FeatureDraws::draw_noise(GibbsBlock& block, std::int64_t e, double squares, const CounterRng& rng) const {
-  if (block.noise.empty() || !draw_) return;
-  const double shape = 0.5 * noise_shape_, n = static_cast<double>(block.n_rows(e));
-  block.noise[at(e)] = static_cast<float>(
-      draw_gamma(rng.fork(static_cast<std::uint64_t>(e)), shape + 0.5 * n, shape + 0.5 * model_.precision * squares));
+// The vector of a feature that no row has.
+void FeatureDraws::draw_from_prior(const PriorField& field, std::int64_t f, const CounterRng& rng, float* u) const {
+  std::fill_n(u, model_.size, 0.0f);
+  if (!draw_) return;
+  draw_normals(rng.fork(static_cast<std::uint64_t>(f)), model_.size, u);
+  for (std::int64_t j = 0; j < model_.size; ++j) u[j] = field.mean[at(j)] + u[j] / std::sqrt(field.precision[at(j)]);
 }
 
 // moment += factor gram u, for a gram of which the lower triangle stands.
@@ -236,35 +149,41 @@ void FeatureDraws::add_own(const float* gram, const float* u, float factor, floa
 void FeatureDraws::draw_vector(const PriorField& field, std::int64_t f, float scale, float* gram, float* moment,
                                Work& work, const CounterRng& rng) const {
   const std::int64_t size = model_.size, padded = model_.padded;
+  // The last coordinate of every slope is 1: nothing there means no rows. Then an objective need not penalise either.
+  if (gram[(size - 1) * padded + size - 1] == 0.0f) return draw_from_prior(field, f, rng, moment);
   for (std::int64_t i = 0; i < size; ++i) {
+    const float precision = prior_precision(field, f, i);
     for (std::int64_t j = 0; j <= i; ++j) gram[i * padded + j] *= scale;
-    gram[i * padded + i] += field.precision[at(i)];
-    moment[i] = scale * moment[i] + field.precision[at(i)] * field.mean[at(i)];
+    gram[i * padded + i] += precision;
+    moment[i] = scale * moment[i] + precision * prior_mean(field, i);
   }
   if (draw_)
     draw_normals(rng.fork(static_cast<std::uint64_t>(f)), size, work.noise.data());
   else
     std::fill(work.noise.begin(), work.noise.end(), 0.0f);
   if (!kernel_.solve(gram, moment, work.noise.data(), size, padded))
-    throw std::domain_error("the posterior of feature " + std::to_string(f) + " has no positive definite precision");
+    throw std::domain_error("the rows and the penalty of feature " + std::to_string(f) +
+                            " do not determine its factors and weight: their precision is not positive definite");
 }
 
-void FeatureDraws::draw_id(std::size_t b, std::int64_t column, float shift, Work& work, const CounterRng& rng) {
+// In an FM, an entity of one feature has no pairs of its own: the slope has no part of the own block.
+void FeatureDraws::draw_id(std::size_t b, std::int64_t e, float shift, Work& work, const CounterRng& rng,
+                           Control& control) {
   GibbsBlock& block = model_.blocks[b];
-  const auto [entity, x] = block.entries(column).front();
+  const std::int32_t column = block.id[at(e)];
+  const float x = block.entries(column).front().value;
   const std::int64_t f = block.first_column() + column;
   float* u = model_.feature(f);
   float* gram = work.gram.data();
   float* moment = work.moment.data();
-  add_rows(b, entity, shift, work, gram, moment);
+  work.rows.sum(b, e, shift, control, gram, moment);
   for (std::int64_t i = 0; i < model_.size; ++i) moment[i] *= x;
   add_own(gram, u, x * x, moment);
-  // In an FM without a second feature in the block, the slope has no part of the own block.
-  const float noise = static_cast<float>(model_.precision) * block.noise_of(entity);
   if (x != 1.0f)
     for (std::int64_t i = 0; i < model_.padded * model_.padded; ++i) gram[i] *= x * x;
-  draw_vector(block.fields.front(), f, noise, gram, moment, work, rng);
-  float* sum = block.sum.data() + entity * model_.padded;
+  const float precision = static_cast<float>(model_.precision) * block.noise_of(e);
+  draw_vector(block.fields.front(), f, precision, gram, moment, work, rng);
+  float* sum = block.sum.data() + e * model_.padded;
   for (std::int64_t j = 0; j < model_.size; ++j) {
     work.change[at(j)] = x * (moment[j] - u[j]);
     u[j] = moment[j];
@@ -313,22 +232,6 @@ void FeatureDraws::draw_shared(GibbsBlock& block, const PriorField& field, std::
     add_own(block.gram.data() + entity * padded * padded, change, -1.0f, block.moment.data() + entity * padded);
   }
   std::copy_n(moment, size, u);
-}
-
-// Ids that no entity has come from the prior.
-void FeatureDraws::draw_unused(const GibbsBlock& block, const CounterRng& rng) {
-  const PriorField& field = block.fields.front();
-  float* noise = works_.front().noise.data();
-  for (std::int64_t c = 0; c < block.n_columns(); ++c) {
-    if (!block.entries(c).empty()) continue;
-    const std::int64_t f = block.first_column() + c;
-    if (draw_)
-      draw_normals(rng.fork(static_cast<std::uint64_t>(f)), model_.size, noise);
-    else
-      std::fill_n(noise, model_.size, 0.0f);
-    for (std::int64_t j = 0; j < model_.size; ++j)
-      model_.feature(f)[j] = field.mean[at(j)] + noise[j] / std::sqrt(field.precision[at(j)]);
-  }
 }
 
 }  // namespace factorec

@@ -7,15 +7,9 @@
 #include "factorec/rng.hpp"
 #include "gibbs_blocks.hpp"
 #include "kernels/kernels.hpp"
+#include "residual_sums.hpp"
 
 namespace factorec {
-
-// Sums over rows, by their noise precisions before the model's own.
-struct ResidualSums {
-  double weight = 0;
-  double first = 0;
-  double squares = 0;
-};
 
 class FeatureDraws {
  public:
@@ -31,27 +25,27 @@ class FeatureDraws {
  private:
   struct Work;
 
-  void draw_prior(PriorField& field, const CounterRng& rng) const;
-  RegressionRows gather(std::size_t b, std::int64_t begin, std::int64_t end, float shift, Work& work) const;
-  void add_rows(std::size_t b, std::int64_t e, float shift, Work& work, float* gram, float* moment) const;
-  ResidualSums move_rows(std::size_t b, std::int64_t e, float shift, const float* change, Work& work);
-  void draw_noise(GibbsBlock& block, std::int64_t e, double squares, const CounterRng& rng) const;
-  void add_own(const float* gram, const float* u, float factor, float* moment) const;
+  void draw_from_prior(const PriorField& field, std::int64_t f, const CounterRng& rng, float* u) const;
   void draw_vector(const PriorField& field, std::int64_t f, float scale, float* gram, float* moment, Work& work,
                    const CounterRng& rng) const;
-  void draw_id(std::size_t b, std::int64_t e, float shift, Work& work, const CounterRng& rng);
+  void draw_id(std::size_t b, std::int64_t e, float shift, Work& work, const CounterRng& rng, Control& control);
   void draw_shared(GibbsBlock& block, const PriorField& field, std::int64_t f, Work& work, const CounterRng& rng);
-  void draw_unused(const GibbsBlock& block, const CounterRng& rng);
-  template <class Body>
-  ResidualSums for_each_entity(const GibbsBlock& block, Control& control, Body&& body);
+  void draw_ids(std::size_t b, float shift, const CounterRng& rng, Control& control);
+  void draw_features(std::size_t b, float shift, const CounterRng& rng, Control& control);
+  void add_own(const float* gram, const float* u, float factor, float* moment) const;
+
+  // Of the prior of feature f's coordinate j.
+  float prior_precision(const PriorField& field, std::int64_t f, std::int64_t j) const;
+  float prior_mean(const PriorField& field, std::int64_t j) const;
 
   GibbsModel& model_;
   const GibbsKernels& kernel_;
   double noise_shape_;
-  double precision_linear_, precision_factors_;
+  std::vector<float> precision_linear_, precision_factors_;
   int n_threads_;
   bool draw_ = true;
-  std::vector<Work> works_;  // one a thread
+  std::vector<Work> works_;               // one a thread
+  std::vector<ResidualSums> of_entity_;  // of the block that was drawn last
 };
 
 }  // namespace factorec

@@ -25,12 +25,12 @@ class GibbsSampler::State {
   State(const GibbsData& data, const GibbsOptions& options, double bias, std::span<const float> linear,
         ConstMatrix factors, Control& control)
       : options_(options), model_(make_gibbs_model(data, options, bias, linear, factors, control)) {
-    if (options.n_levels == 1 || options.n_levels < 0) throw std::invalid_argument("n_levels must be 0 or at least 2");
     draws_.emplace(model_, options);
     if (options.n_levels) latent_.emplace(model_, options.n_levels, options.n_threads, CounterRng(options.seed).fork(kStart), control);
     for (std::size_t p = 0; p < model_.residual.size(); ++p) {
       const double weight = model_.weight.empty() ? 1.0 : static_cast<double>(model_.weight[p]);
       const auto e = static_cast<double>(model_.residual[p]);
+      sums_.count += weight;
       sums_.weight += weight;
       sums_.first += weight * e;
       sums_.squares += weight * e * e;
@@ -44,7 +44,7 @@ class GibbsSampler::State {
       sums_ = draws_->draw_block(b, shift, options_.draw, rng.fork(kFirstBlock + b), control);
       shift = 0.0f;
     }
-    const double error = std::sqrt(sums_.squares / sums_.weight);
+    const double error = root_mean_square();
     if (latent_) sums_ = latent_->draw(rng.fork(kLatent), control);
     return error;
   }
@@ -54,6 +54,29 @@ class GibbsSampler::State {
   double noise_precision() const { return model_.precision; }
   std::span<const double> cuts() const {
     return latent_ ? std::span<const double>(latent_->cuts()) : std::span<const double>();
+  }
+
+  void copy_noise_to(std::span<float> log_noise) const {
+    if (static_cast<std::int64_t>(log_noise.size()) != model_.n_features)
+      throw std::invalid_argument("log_noise must have an entry for each feature");
+    std::fill(log_noise.begin(), log_noise.end(), 0.0f);
+    for (const GibbsBlock& block : model_.blocks)
+      for (std::int64_t c = 0; !block.noise.empty() && c < block.fields.front().columns.size(); ++c)
+        if (const auto entries = block.entries(c); !entries.empty())
+          log_noise[static_cast<std::size_t>(block.first_column() + c)] = std::log(block.noise_of(entries.front().entity));
+  }
+
+  std::int64_t n_fields() const { return static_cast<std::int64_t>(model_.fields.size()); }
+  std::int64_t n_factors() const { return model_.size - 1; }
+
+  void copy_priors_to(std::span<double> mean, std::span<double> precision) const {
+    const auto size = static_cast<std::size_t>(model_.size);
+    if (mean.size() != model_.fields.size() * size || precision.size() != mean.size())
+      throw std::invalid_argument("mean and precision must have a row for each field");
+    for (std::size_t f = 0; f < model_.fields.size(); ++f) {
+      std::copy_n(model_.fields[f].mean.begin(), size, mean.begin() + static_cast<std::ptrdiff_t>(f * size));
+      std::copy_n(model_.fields[f].precision.begin(), size, precision.begin() + static_cast<std::ptrdiff_t>(f * size));
+    }
   }
 
   void copy_to(std::span<float> linear, Matrix factors) const {
@@ -74,12 +97,23 @@ class GibbsSampler::State {
     double step = sums_.first / sums_.weight;
     if (options_.draw) {
       const double squares = std::max(sums_.squares - step * sums_.first, 0.0);
-      if (!latent_)
-        model_.precision = draw_gamma(rng.fork(kNoise), 0.5 * (1.0 + static_cast<double>(model_.n_rows)), 0.5 * (1.0 + squares));
+      // Together with the bias, which has a flat prior: that takes one of the rows.
+      if (!latent_) model_.precision = draw_gamma(rng.fork(kNoise), 0.5 * sums_.count, 0.5 * (1.0 + squares));
       step += rng.fork(kBias).normal(0) / std::sqrt(model_.precision * sums_.weight);
     }
     model_.bias += step;
     return static_cast<float>(step);
+  }
+
+  double root_mean_square() const {
+    double squares = 0.0, count = 0.0;
+    for (std::size_t p = 0; p < model_.residual.size(); ++p) {
+      const double weight = model_.weight.empty() ? 1.0 : static_cast<double>(model_.weight[p]);
+      const auto e = static_cast<double>(model_.residual[p]);
+      squares += weight * e * e;
+      count += weight;
+    }
+    return count > 0 ? std::sqrt(squares / count) : 0.0;
   }
 
   GibbsOptions options_;
@@ -98,6 +132,12 @@ void GibbsSampler::set_drawing(bool draw) { state_->set_drawing(draw); }
 double GibbsSampler::bias() const { return state_->bias(); }
 double GibbsSampler::noise_precision() const { return state_->noise_precision(); }
 std::span<const double> GibbsSampler::cuts() const { return state_->cuts(); }
+void GibbsSampler::copy_noise_to(std::span<float> log_noise) const { state_->copy_noise_to(log_noise); }
+std::int64_t GibbsSampler::n_fields() const { return state_->n_fields(); }
+std::int64_t GibbsSampler::n_factors() const { return state_->n_factors(); }
+void GibbsSampler::copy_priors_to(std::span<double> mean, std::span<double> precision) const {
+  state_->copy_priors_to(mean, precision);
+}
 void GibbsSampler::copy_to(std::span<float> linear, Matrix factors) const { state_->copy_to(linear, factors); }
 
 }  // namespace factorec

@@ -6,50 +6,14 @@
 #include <string>
 
 #include "factorec/chunks.hpp"
-#include "factorec/validation.hpp"
+#include "gibbs_checks.hpp"
 #include "kernels/kernels.hpp"
 
 namespace factorec {
 namespace {
 
 constexpr std::int64_t kRowsOfUnit = std::int64_t{1} << 13;
-constexpr std::int64_t kMaxNumber = 0x7fffffff;
-
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-void check(const GibbsData& data, const GibbsOptions& options, std::span<const float> linear, ConstMatrix factors,
-           Control& control) {
-  const Rows& rows = data.rows;
-  if (options.n_threads < 1) throw std::invalid_argument("n_threads must be at least 1");
-  if (rows.n_rows < 1) throw std::invalid_argument("no rows to train on");
-  if (rows.n_rows > kMaxNumber) throw std::invalid_argument("more rows than 31 bits number");
-  if (rows.blocks.empty()) throw std::invalid_argument("rows need at least one block");
-  check_rows(rows, options.n_threads, control);
-  const auto check_column = [&](std::span<const float> column, const char* name) {
-    if (static_cast<std::int64_t>(column.size()) != rows.n_rows)
-      throw std::invalid_argument(std::string(name) + " has " + std::to_string(column.size()) + " entries, expected " +
-                                  std::to_string(rows.n_rows));
-    check_finite(column, name, options.n_threads, control);
-  };
-  check_column(data.target, "target");
-  if (!data.weight.empty()) check_column(data.weight, "weight");
-  for (std::size_t i = 0; i < data.weight.size(); ++i)
-    if (!(data.weight[i] > 0)) throw std::invalid_argument("weight[" + std::to_string(i) + "] is not positive");
-  if (options.n_levels)
-    for (std::size_t i = 0; i < data.target.size(); ++i)
-      if (!(data.target[i] >= 0 && data.target[i] < static_cast<float>(options.n_levels)))
-        throw std::invalid_argument("target[" + std::to_string(i) + "] is no level");
-  if (static_cast<std::int64_t>(linear.size()) != rows.n_features || factors.n_rows != rows.n_features ||
-      factors.n_columns < 1)
-    throw std::invalid_argument("linear must be (" + std::to_string(rows.n_features) + ",), factors (" +
-                                std::to_string(rows.n_features) + ", at least 1)");
-  for (std::size_t f = 0; f < data.fields.size(); ++f) {
-    const Field& field = data.fields[f];
-    if (field.start < 0 || field.stop < field.start || field.stop > rows.n_features ||
-        (f && field.start < data.fields[f - 1].stop))
-      throw std::invalid_argument("fields must be ranges of columns one after the other");
-  }
-}
 
 // Rows in the order of the first block's entities.
 std::vector<std::int32_t> order_rows(const Rows& rows) {
@@ -86,26 +50,31 @@ void place_rows(GibbsBlock& block, const RowBlock& from, const std::vector<std::
     }
 }
 
-// The fields that a block's columns are of.
-void find_fields(GibbsBlock& block, const CsrView& entities, const std::vector<Field>& fields, std::int64_t padded) {
+// The fields that a block's columns are of, each of one block only: they begin at `next` at the earliest.
+void find_fields(GibbsModel& model, std::size_t b, const CsrView& entities, std::vector<std::size_t>& block_of_field) {
+  GibbsBlock& block = model.blocks[b];
   std::int64_t low = entities.n_columns, high = 0;
   for (std::int64_t i = entities.begin(0); i < entities.end(block.n_entities - 1); ++i) {
     low = std::min(low, entities.column(i));
     high = std::max(high, entities.column(i) + 1);
   }
   std::int64_t covered = low;
-  for (const Field& columns : fields) {
+  std::size_t first = 0, count = 0;
+  for (std::size_t f = 0; f < model.fields.size(); ++f) {
+    const Field& columns = model.fields[f].columns;
     if (columns.start >= high || columns.stop <= low || columns.size() == 0) continue;
     if (columns.start > covered) break;
+    if (block_of_field[f] != model.blocks.size())
+      throw std::invalid_argument("field " + std::to_string(f) + " has columns of block " +
+                                  std::to_string(block_of_field[f]) + " and of block " + std::to_string(b));
+    block_of_field[f] = b;
     covered = columns.stop;
-    PriorField field;
-    field.columns = columns;
-    field.mean.assign(at(padded), 0.0f);
-    field.precision.assign(at(padded), 1.0f);
-    block.fields.push_back(std::move(field));
+    if (!count) first = f;
+    count = f + 1 - first;
   }
   if (covered < high)
-    throw std::invalid_argument("column " + std::to_string(covered) + " of a block is in no field");
+    throw std::invalid_argument("column " + std::to_string(covered) + " of block " + std::to_string(b) + " is in no field");
+  block.fields = std::span(model.fields).subspan(first, count);
 }
 
 // Entries by feature.
@@ -115,6 +84,7 @@ void transpose(GibbsBlock& block, const CsrView& entities) {
   block.feature_begin.assign(at(n + 1), 0);
   const std::int64_t n_entries = block.n_entities ? entities.end(block.n_entities - 1) - entities.begin(0) : 0;
   block.ids = block.fields.size() == 1;
+  block.id.assign(at(block.n_entities), -1);
   for (std::int64_t e = 0; e < block.n_entities; ++e) {
     block.ids &= entities.end(e) - entities.begin(e) <= 1;
     for (std::int64_t i = entities.begin(e); i < entities.end(e); ++i)
@@ -127,6 +97,15 @@ void transpose(GibbsBlock& block, const CsrView& entities) {
   for (std::int64_t e = 0; e < block.n_entities; ++e)
     for (std::int64_t i = entities.begin(e); i < entities.end(e); ++i)
       block.entry[at(next[at(entities.column(i) - low)]++)] = {static_cast<std::int32_t>(e), entities.value(i)};
+  for (std::int64_t c = 0; c < n; ++c) {
+    const auto of_feature = block.entries(c);
+    for (std::size_t i = 1; i < of_feature.size(); ++i)
+      if (of_feature[i].entity == of_feature[i - 1].entity)
+        throw std::invalid_argument("column " + std::to_string(low + c) + " is twice in row " +
+                                    std::to_string(of_feature[i].entity) + " of a block");
+    if (block.ids && !of_feature.empty()) block.id[at(of_feature.front().entity)] = static_cast<std::int32_t>(c);
+  }
+  if (!block.ids) block.id.clear();
   for (PriorField& field : block.fields) {
     std::vector<bool> seen(at(block.n_entities), false);
     for (std::int64_t c = field.columns.start - low; c < field.columns.stop - low; ++c)
@@ -135,6 +114,15 @@ void transpose(GibbsBlock& block, const CsrView& entities) {
         seen[at(entry.entity)] = true;
       }
   }
+}
+
+// Whether the first field is one-hot with values 1.
+bool has_plain_ids(const GibbsBlock& block) {
+  if (block.fields.empty() || !block.fields.front().one_hot) return false;
+  for (std::int64_t c = 0; c < block.fields.front().columns.size(); ++c)
+    for (const GibbsBlock::Entry& entry : block.entries(c))
+      if (entry.value != 1.0f) return false;
+  return true;
 }
 
 // Residuals from the parameters.
@@ -181,7 +169,7 @@ void score_rows(GibbsModel& model, int n_threads, Control& control) {
 
 GibbsModel make_gibbs_model(const GibbsData& data, const GibbsOptions& options, double bias,
                             std::span<const float> linear, ConstMatrix factors, Control& control) {
-  check(data, options, linear, factors, control);
+  check_gibbs(data, options, bias, linear, factors, control);
   GibbsModel model;
   const std::int64_t k = factors.n_columns, step = std::max(kernels().gibbs.width, 8);
   model.size = k + 1;
@@ -191,20 +179,24 @@ GibbsModel make_gibbs_model(const GibbsData& data, const GibbsOptions& options, 
   model.bipartite = options.bipartite;
   model.bias = bias;
   model.table.assign(at(model.n_features * model.padded), 0.0f);
-  for (std::int64_t f = 0; f < model.n_features; ++f) {
-    std::copy_n(factors.row(f), k, model.feature(f));
-    model.feature(f)[k] = linear[at(f)];
-  }
+  for (const Field& columns : data.fields)
+    model.fields.push_back({columns, true, std::vector<float>(at(model.padded), 0.0f), std::vector<float>(at(model.padded), 1.0f)});
   const std::vector<std::int32_t> order = order_rows(data.rows);
-  for (const RowBlock& from : data.rows.blocks) {
+  model.blocks.resize(data.rows.blocks.size());
+  std::vector<std::size_t> block_of_field(model.fields.size(), model.blocks.size());
+  for (std::size_t b = 0; b < model.blocks.size(); ++b) {
     control.throw_if_stopped();
-    const CsrView& entities = from.entities;
-    GibbsBlock block;
+    const CsrView& entities = data.rows.blocks[b].entities;
+    GibbsBlock& block = model.blocks[b];
     block.n_entities = entities.n_rows();
-    if (block.n_entities > kMaxNumber) throw std::invalid_argument("more entities than 31 bits number");
-    place_rows(block, from, order, model.blocks.empty());
-    find_fields(block, entities, data.fields, model.padded);
+    place_rows(block, data.rows.blocks[b], order, b == 0);
+    find_fields(model, b, entities, block_of_field);
     transpose(block, entities);
+    // Other features, which no row has, stay 0.
+    for (std::int64_t f = block.first_column(); f < block.first_column() + block.n_columns(); ++f) {
+      std::copy_n(factors.row(f), k, model.feature(f));
+      model.feature(f)[k] = linear[at(f)];
+    }
     block.sum.assign(at(block.n_entities * model.padded), 0.0f);
     for (std::int64_t e = 0; e < block.n_entities; ++e) {
       float* sum = block.sum.data() + e * model.padded;
@@ -217,10 +209,10 @@ GibbsModel make_gibbs_model(const GibbsData& data, const GibbsOptions& options, 
       block.moment.resize(at(block.n_entities * model.padded));
       block.change.resize(at(block.n_entities * model.padded));
     }
-    model.blocks.push_back(std::move(block));
   }
   for (std::size_t b : {std::size_t{0}, model.blocks.size() - 1})
-    if (options.row_noise) model.blocks[b].noise.assign(at(model.blocks[b].n_entities), 1.0f);
+    if (options.row_noise && has_plain_ids(model.blocks[b]))
+      model.blocks[b].noise.assign(at(model.blocks[b].n_entities), 1.0f);
   model.target.resize(order.size());
   for (std::size_t p = 0; p < order.size(); ++p) model.target[p] = data.target[at(order[p])];
   if (!data.weight.empty()) {

@@ -22,7 +22,8 @@ std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 Latent::Latent(GibbsModel& model, int n_levels, int n_threads, const CounterRng& rng, Control& control)
-    : model_(model), n_threads_(n_threads), value_(model.target) {
+    : model_(model), n_threads_(n_threads), value_(model.target), weight_(model.weight) {
+  if (!weight_.empty()) model.spread.assign(weight_.size(), 0.0f);
   // Start at the levels' shares of the rows; half a row keeps an empty level finite.
   std::vector<double> count(static_cast<std::size_t>(n_levels), 0.5);
   for (float level : model.target) count[static_cast<std::size_t>(level)] += 1.0;
@@ -40,7 +41,7 @@ double Latent::score(std::int64_t p) const {
 }
 
 double Latent::scale(std::int64_t p) const {
-  double precision = model_.weight.empty() ? 1.0 : static_cast<double>(model_.weight[at(p)]);
+  double precision = 1.0;
   for (const GibbsBlock& block : model_.blocks)
     if (!block.noise.empty()) precision *= static_cast<double>(block.noise[at(block.entity[at(p)])]);
   return std::sqrt(precision);
@@ -62,7 +63,8 @@ double Latent::log_likelihood(const std::vector<double>& cuts, Control& control)
       const double m = score(p), s = scale(p);
       const double low = level == 0 ? -kInfinity : (cuts[level - 1] - m) * s;
       const double high = level == cuts.size() ? kInfinity : (cuts[level] - m) * s;
-      sum += std::log(std::max(normal_between(low, high), 1e-300));
+      const double weight = weight_.empty() ? 1.0 : static_cast<double>(weight_[at(p)]);
+      sum += weight * std::log(std::max(normal_between(low, high), 1e-300));
     }
     of_chunk[at(chunk)] = sum;
   });
@@ -96,6 +98,7 @@ void Latent::draw_cuts(const CounterRng& rng, Control& control) {
 
 ResidualSums Latent::draw_values(const CounterRng& rng, Control& control) {
   const Chunks chunks(model_.n_rows, kChunk);
+  const CounterRng extra = rng.fork(0);
   std::vector<ResidualSums> of_chunk(at(chunks.count()));
   parallel_for(chunks.count(), n_threads_, control, [&](std::int64_t chunk, int) {
     ResidualSums sums;
@@ -104,22 +107,34 @@ ResidualSums Latent::draw_values(const CounterRng& rng, Control& control) {
       const double m = score(p), s = scale(p);
       const double low = level == 0 ? -kInfinity : (cuts_[level - 1] - m) * s;
       const double high = level == cuts_.size() ? kInfinity : (cuts_[level] - m) * s;
-      const double e = normal_between_quantile(low, high, rng.uniform(static_cast<std::uint64_t>(p))) / s;
+      std::int64_t n = 1;
+      if (!weight_.empty()) {
+        const auto weight = static_cast<double>(weight_[at(p)]);
+        n = static_cast<std::int64_t>(weight + extra.uniform(static_cast<std::uint64_t>(p)));
+        model_.weight[at(p)] = static_cast<float>(n);
+        if (!n) continue;  // the row is absent from this sweep
+      }
+      double total = 0.0, squares = 0.0;
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto counter = static_cast<std::uint64_t>(p) + static_cast<std::uint64_t>(i * model_.n_rows);
+        const double e = normal_between_quantile(low, high, rng.uniform(counter)) / s;
+        total += e;
+        squares += e * e;
+      }
+      const auto count = static_cast<double>(n);
+      const double e = total / count;
       value_[at(p)] = static_cast<float>(m + e);
-      const auto residual = static_cast<float>(e);
-      model_.residual[at(p)] = residual;
-      sums.weight += s * s;
-      sums.first += s * s * e;
-      sums.squares += s * s * e * e;
+      model_.residual[at(p)] = static_cast<float>(e);
+      if (!model_.spread.empty()) model_.spread[at(p)] = static_cast<float>(std::max(squares / count - e * e, 0.0));
+      sums.count += count;
+      sums.weight += count * s * s;
+      sums.first += count * s * s * e;
+      sums.squares += s * s * squares;
     }
     of_chunk[at(chunk)] = sums;
   });
   ResidualSums sums;
-  for (const ResidualSums& part : of_chunk) {
-    sums.weight += part.weight;
-    sums.first += part.first;
-    sums.squares += part.squares;
-  }
+  for (const ResidualSums& part : of_chunk) sums.add(part);
   return sums;
 }
 

@@ -5,11 +5,13 @@
 
 #include "factorec/control.hpp"
 #include "factorec/rng.hpp"
-#include "feature_draws.hpp"
 #include "gibbs_blocks.hpp"
+#include "residual_sums.hpp"
 
 namespace factorec {
 
+// A row of weight w counts w times, each time with a latent value of its own, of which only the mean matters: with
+// probability w - floor(w) once more in a sweep than floor(w) times.
 class Latent {
  public:
   // Targets are levels 0 .. n_levels - 1. The residuals must be target - score; they become latent value - score.
@@ -30,7 +32,8 @@ class Latent {
   GibbsModel& model_;
   int n_threads_;
   std::vector<double> cuts_;
-  std::vector<float> value_;  // by place
+  std::vector<float> value_;   // by place
+  std::vector<float> weight_;  // by place; the model's are the numbers of values in this sweep
   double step_ = 0.01;        // of the cuts' random walk
 };
 
