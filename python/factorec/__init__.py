@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         sinks,
         tuning,
     )
-    from .encoding import Categorical, Encoder, MultiLabel, Numeric, Precomputed
+    from .encoding import Categorical, Datetime, Encoder, History, MultiLabel, Numeric, Precomputed
     from .errors import (
         DatabaseError,
         DataError,
@@ -67,6 +67,7 @@ __all__ = [
     "DataError",
     "DatabaseError",
     "DatasetUnavailableError",
+    "Datetime",
     "DivergenceError",
     "Encoder",
     "Evaluation",
@@ -77,6 +78,7 @@ __all__ = [
     "FMRegressor",
     "FactorecError",
     "FormatError",
+    "History",
     "ItemIndex",
     "MultiLabel",
     "NotFittedError",
@@ -129,6 +131,7 @@ _HOMES = {
     "Categorical": "encoding",
     "DataError": "errors",
     "DatabaseError": "errors",
+    "Datetime": "encoding",
     "DatasetUnavailableError": "errors",
     "DivergenceError": "errors",
     "Encoder": "encoding",
@@ -140,6 +143,7 @@ _HOMES = {
     "FMRegressor": "fm",
     "FactorecError": "errors",
     "FormatError": "errors",
+    "History": "encoding",
     "ItemIndex": "search",
     "MultiLabel": "encoding",
     "NotFittedError": "errors",

@@ -48,7 +48,7 @@ def test_what_is_chosen_is_printed(kind, capsys):
     assert "2 different values" in printed["gender"]
     assert "left out 60 different values in 60 rows: ids, names or texts?" in " ".join(printed["name"].split())
     assert "a different integer in every row: ids?" in printed["number"]
-    assert "dates: declare Precomputed" in printed["born"]
+    assert "dates: declare Datetime" in printed["born"]
     assert "one value only" in printed["same"]
     assert "no value" in printed["empty"]
     assert "left out" in printed["vector"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import Recommender
 from ..encoding.fields.categorical import CategoricalField
+from ..encoding.fields.datetimes import DatetimeField
 from ..encoding.fields.numeric import NumericField
 from ..encoding.notation import fields_from_file, fields_from_text
 from ..errors import DataError
@@ -42,6 +43,8 @@ def parse_context(rec: Recommender, texts: Sequence[str] | None, *, none: bool) 
 def _value(rec: Recommender, column: Any, text: str) -> Any:
     readers = [field for field in rec.encoder_.declared_fields_["context"] if column in field.columns_read]
     fitted = rec.encoder_.fields_[readers[0].field_name]
+    if isinstance(fitted, DatetimeField):  # a number of seconds, or a text as in ISO 8601
+        return int(text) if text.removeprefix("-").isdecimal() else text
     is_integer = isinstance(fitted, CategoricalField) and fitted.vocabulary.kind == "integers"
     if not is_integer and not isinstance(fitted, NumericField):
         return text

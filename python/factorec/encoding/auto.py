@@ -96,7 +96,7 @@ def _field(table: Any, column: Hashable) -> tuple[Declaration | None, str]:
     if len(present) and values.dtype.kind == "O" and not isinstance(present[0], str | bool | int | float):
         return _labels(table, column)
     if values.dtype.kind in "mM":
-        return None, "dates: declare Precomputed(column, transformer) that makes numbers of them"
+        return None, "dates: declare Datetime(column, part=…), or Precomputed(column, transformer) for numbers"
     if values.dtype.kind == "f":
         numbers = read_numbers(table, column)
         numbers = numbers[~np.isnan(numbers)]

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from ..errors import DataError
 from ._sparse import empty_rows, one_hot, side_by_side, take_rows
-from .fields import Declaration, Field, IdField, Precomputed, RowsById
+from .fields import Declaration, Field, History, HistoryField, IdField, Precomputed, RowsById
 from .layout import Side
 from .tables import check_lengths, column_names, n_rows, series
 from .vocabulary import Vocabulary
@@ -81,16 +81,18 @@ def fit_side(
     column: Any,
     duplicates: str,
     uncatalogued: str,
+    met: tuple[Vocabulary, csr_matrix],
 ) -> Side:
     """Learn a side's fields from its catalogue, and encode everyone in it.
 
-    Fields learn from rows of trained ids: nothing could be learnt about what only others have.
+    Fields learn from rows of trained ids: nothing could be learnt about what only others have. `met` holds the
+    trained ids of the other side, and the histories of this side's trained ids over them.
     """
     ids = IdField(str(column), trained, column)
     if not declarations:
         return Side(ids, (), trained, empty_rows(len(trained), 0))
     name = f"{side}s"
-    reading = [f.field_name for f in declarations if not (isinstance(f, Precomputed) and f.by_id)]
+    reading = [f.field_name for f in declarations if f.reads_table]
     if reading and table is None:
         raise DataError(
             f"fields of the {side} ({', '.join(map(repr, reading))}) read the table {name}=, which is not given"
@@ -111,25 +113,35 @@ def fit_side(
     found = [] if catalogue is None else [catalogue.ids.ids]
     with named(name):
         for declaration in declarations:
-            if isinstance(declaration, Precomputed) and declaration.by_id:
+            if isinstance(declaration, History):
+                fields.append(declaration.fit_ids(met[0]))
+            elif isinstance(declaration, Precomputed) and declaration.by_id:
                 field = declaration.fit_rows(trained)
                 assert field.ids is not None
                 found.append(field.ids.ids)
                 fields.append(field)
             else:
                 fields.append(declaration.fit_field(table, learn))
-    entities = trained.extend(np.concatenate(found))
-    return Side(ids, tuple(fields), entities, side_rows(fields, catalogue, entities))
+    entities = trained.extend(np.concatenate(found)) if found else trained
+    of_entities = np.where(np.arange(len(entities)) < len(trained), np.arange(len(entities)), -1)
+    return Side(ids, tuple(fields), entities, side_rows(fields, catalogue, entities, take_rows(met[1], of_entities)))
 
 
-def side_rows(fields: Sequence[Field], catalogue: Catalogue | None, entities: Vocabulary) -> csr_matrix:
-    """Return the features of entities over the columns of the fields; none for those not in the catalogue."""
+def side_rows(
+    fields: Sequence[Field], catalogue: Catalogue | None, entities: Vocabulary, met: csr_matrix | None = None
+) -> csr_matrix:
+    """Return the features of entities over the columns of the fields; none for those not in the catalogue.
+
+    `met` holds their histories; None: they are empty.
+    """
     row = np.full(len(entities), -1) if catalogue is None else catalogue.rows_of(entities)
     parts = []
     with named("" if catalogue is None else catalogue.name):
         for field in fields:
             if isinstance(field, RowsById):
                 parts.append(field.rows_of(entities))
+            elif isinstance(field, HistoryField):
+                parts.append(empty_rows(len(entities), field.n_columns) if met is None else met)
             elif catalogue is None:
                 parts.append(empty_rows(len(entities), field.n_columns))
             else:
@@ -159,8 +171,10 @@ def features_of(side: Side, table: Any) -> csr_matrix:
     start = 0
     for field in side.fields:
         stop = start + field.n_columns
-        by_id = isinstance(field, RowsById)
-        parts.append(take_rows(csr_matrix(side.features[:, start:stop]), index) if by_id else field.rows(table))
+        if field.reads_table:
+            parts.append(field.rows(table))
+        else:
+            parts.append(take_rows(csr_matrix(side.features[:, start:stop]), index))
         start = stop
     return side_by_side(parts)
 

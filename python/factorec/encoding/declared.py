@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .fields import Categorical, Declaration, MultiLabel, Numeric, Precomputed
+from .fields import Categorical, Datetime, Declaration, History, MultiLabel, Numeric, Precomputed
 
-__all__ = ["SIDES", "Declared", "check_names", "declared", "fields_from_json", "fields_to_json"]
+__all__ = ["SIDES", "Declared", "check_names", "declared", "fields_from_json", "fields_to_json", "has_history"]
 
 SIDES = ("user", "context", "item")
-KINDS: dict[str, type[Declaration]] = {kind.__name__: kind for kind in (Categorical, MultiLabel, Numeric, Precomputed)}
+KINDS: dict[str, type[Declaration]] = {
+    kind.__name__: kind for kind in (Categorical, MultiLabel, Numeric, Precomputed, History, Datetime)
+}
 
 Declared = dict[str, list[Declaration]]
 
@@ -43,11 +45,21 @@ def _entries(side: str, entries: Any) -> Sequence[Any]:
 
 
 def _declaration(side: str, entry: Any) -> Declaration:
+    if isinstance(entry, History):
+        if side == "context":
+            raise DataError("a History is a field of the user or of the item, not of the context")
+        return entry if entry.name is not None else History(name=f"{side}_history")
     if isinstance(entry, Declaration):
         return entry
     if isinstance(entry, type) or not isinstance(entry, Hashable):
         raise DataError(f"fields[{side!r}] holds {entry!r}, which is neither a field nor the name of a column")
     return Categorical(entry)
+
+
+def has_history(fields: Any) -> bool:
+    """Whether a `History` is among what a caller gave as ``fields``; what else is wrong with these is not looked at."""
+    sides = fields.values() if isinstance(fields, Mapping) else ()
+    return any(isinstance(field, History) for side in sides if isinstance(side, Sequence) for field in side)
 
 
 def check_names(user: Any, item: Any, fields: Declared) -> None:

@@ -39,8 +39,9 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Names of the columns with the ids of users and items; positions for two-dimensional arrays.
     fields : dict of str to list, "auto", or None
         Side features: ``{"user": […], "item": […], "context": […]}``, each a list of `Categorical`, `MultiLabel`,
-        `Numeric` and `Precomputed`; the name of a column alone stands for a `Categorical`. Fields of users and
-        items read the tables `users` and `items` given to `fit`, those of the context the interactions themselves.
+        `Numeric`, `Datetime` and `Precomputed`; the name of a column alone stands for a `Categorical`. Fields of
+        users and items read the tables `users` and `items` given to `fit`, those of the context the interactions
+        themselves, and so does `History`, a field of users or items.
         ``"auto"`` chooses fields for the columns of `users` and `items` and prints what it chose.
     duplicates : {"raise", "first", "last"}
         An id in more than one row of `users` or `items` is an error, or the first or last row counts.
@@ -109,7 +110,7 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.duplicates = duplicates
         self.uncatalogued = uncatalogued
 
-    def fit(self, X: Any, y: Any = None, *, users: Any = None, items: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, users: Any = None, items: Any = None, history: Any = None) -> Self:
         """Learn which ids there are, and the fields.
 
         Parameters
@@ -119,6 +120,8 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         y : ignored
         users, items : table, optional
             Catalogues: one row per user or item, with the columns of ids and of the side's fields.
+        history : array-like of bool, shape (n_rows,), optional
+            The rows that `History` fields know: those that parameters will be learned from. None: all.
 
         Returns
         -------
@@ -131,15 +134,15 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             If a parameter is wrong, a column is missing or named twice, columns differ in length, there are no
             rows, an id is missing or neither an integer nor a string, or a field cannot use its column.
         """
-        self._learn(X, users, items)
+        self._learn(X, users, items, history)
         return self
 
-    def fit_encode(self, X: Any, *, users: Any = None, items: Any = None) -> EncodedTable:
+    def fit_encode(self, X: Any, *, users: Any = None, items: Any = None, history: Any = None) -> EncodedTable:
         """Learn as `fit` does and encode the same interactions; faster than `fit`, then `encode`.
 
         Parameters
         ----------
-        X, users, items : table
+        X, users, items, history
             As `fit` takes them; errors are those of `fit`.
 
         Returns
@@ -147,7 +150,7 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         EncodedTable
             As `encode` gives it.
         """
-        return self._encoded(self._learn(X, users, items), {})
+        return self._encoded(self._learn(X, users, items, history), {})
 
     def encode(self, X: Any) -> EncodedTable:
         """Encode interactions as blocks, the form in which training sets are kept.
@@ -254,7 +257,14 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return layout.placed(block, features_of(layout.sides[block], table))
 
     def extend(
-        self, *, user_ids: Any = (), item_ids: Any = (), users: Any = None, items: Any = None, context: Any = None
+        self,
+        *,
+        user_ids: Any = (),
+        item_ids: Any = (),
+        users: Any = None,
+        items: Any = None,
+        context: Any = None,
+        history: Mapping[str, Any] | None = None,
     ) -> tuple[Encoder, npt.NDArray[np.int64]]:
         """Make an encoder with more users and items; what this one has keeps its meaning.
 
@@ -268,6 +278,10 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             of known ids are left out of account.
         context : table, optional
             Interactions whose values of context become entities.
+        history : dict of str to table, optional
+            By side, ``"user"`` or ``"item"``: interactions to add to the `History` of those users, or of those
+            items. Ids without a feature column of their own are in no history. Without it histories stay; those of
+            new ids are empty.
 
         Returns
         -------
@@ -283,7 +297,9 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         given = {"user": (user_ids, users), "item": (item_ids, items)}
-        layout, column_map = extended(self._layout, given, context, self.duplicates, self.uncatalogued)
+        if history is not None and not (isinstance(history, Mapping) and set(history) <= set(given)):
+            raise DataError(f"history must be a dict of tables by 'user' and 'item', got {history!r:.80}")
+        layout, column_map = extended(self._layout, given, context, history or {}, self.duplicates, self.uncatalogued)
         # Not clone(), which would copy rows given by id.
         return type(self)(**self.get_params(deep=False))._take(layout, self.declared_fields_), column_map
 
@@ -355,10 +371,10 @@ class Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _names(self) -> dict[str, Hashable]:
         return {"user": self.user, "item": self.item}
 
-    def _learn(self, X: Any, users: Any, items: Any) -> list[npt.NDArray[np.int64]]:
+    def _learn(self, X: Any, users: Any, items: Any, history: Any) -> list[npt.NDArray[np.int64]]:
         tables = {"user": users, "item": items}
         options = {"duplicates": self.duplicates, "uncatalogued": self.uncatalogued}
-        layout, fields, indices = learn(X, tables, self._names(), self.fields, **options)
+        layout, fields, indices = learn(X, tables, self._names(), self.fields, **options, history=history)
         self._take(layout, fields)
         return indices
 

@@ -8,14 +8,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ._sparse import empty_rows
 from .auto import infer_fields
 from .catalogue import fit_side
 from .contexts import context_entities
 from .declared import Declared, check_names, declared
-from .fields import Declaration
+from .fields import Declaration, History
+from .histories import histories
 from .layout import Context, Layout
 from .tables import check_lengths, series
 from .vocabulary import Vocabulary
@@ -40,6 +43,7 @@ def learn(
     *,
     duplicates: str,
     uncatalogued: str,
+    history: npt.ArrayLike | None = None,
 ) -> tuple[Layout, Declared, list[npt.NDArray[np.int64]]]:
     """Learn ids and fields.
 
@@ -52,6 +56,8 @@ def learn(
         The columns of their ids.
     fields : dict, "auto" or None
     duplicates, uncatalogued : str
+    history : array-like of bool, shape (n_rows,), optional
+        The rows that histories know; None: all.
 
     Returns
     -------
@@ -77,6 +83,7 @@ def learn(
         raise DataError("the table has no rows; there is nothing to learn ids from")
     found = map_blocks(lambda side: Vocabulary.from_values(columns[side], name=names[side]), list(names), n)
     learnt = dict(zip(names, found, strict=True))
+    chosen = _chosen(history, n)
     sides = {
         side: fit_side(
             learnt[side][0],
@@ -86,8 +93,9 @@ def learn(
             column=names[side],
             duplicates=duplicates,
             uncatalogued=uncatalogued,
+            met=(learnt[other][0], _met(learnt[side], learnt[other], fields[side], chosen)),
         )
-        for side in names
+        for side, other in (("user", "item"), ("item", "user"))
     }
 
     def fit_context(name: str) -> tuple[Context, npt.NDArray[np.int64]]:
@@ -99,6 +107,30 @@ def learn(
     contexts = map_blocks(fit_context, list(by_name), n)
     layout = Layout(sides["user"], [context for context, _ in contexts], sides["item"])
     return layout, fields, [learnt["user"][1], *(index for _, index in contexts), learnt["item"][1]]
+
+
+def _chosen(history: npt.ArrayLike | None, n: int) -> npt.NDArray[np.bool_] | slice:
+    if history is None:
+        return slice(None)
+    chosen = np.asarray(history)
+    if chosen.dtype != np.bool_ or chosen.shape != (n,):
+        raise DataError(
+            f"history must be a mask of {n} rows, True or False for each, got shape {chosen.shape} of {chosen.dtype}"
+        )
+    return chosen
+
+
+def _met(
+    own: tuple[Vocabulary, npt.NDArray[np.int64]],
+    other: tuple[Vocabulary, npt.NDArray[np.int64]],
+    declarations: Sequence[Declaration],
+    chosen: npt.NDArray[np.bool_] | slice,
+) -> csr_matrix:
+    """The histories of a side's trained ids, empty where no field wants them."""
+    shape = (len(own[0]), len(other[0]))
+    if not any(isinstance(field, History) for field in declarations):
+        return empty_rows(*shape)
+    return histories(own[1][chosen], other[1][chosen], shape)
 
 
 def map_blocks(function: Callable[[str], T], blocks: Sequence[str], n_rows: int) -> list[T]:

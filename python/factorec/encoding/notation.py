@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn
 
 from ..errors import DataError, FormatError
 from .declared import SIDES
-from .fields import Categorical, Declaration, MultiLabel, Numeric, Precomputed
+from .fields import Categorical, Datetime, Declaration, History, MultiLabel, Numeric, Precomputed
 
 __all__ = ["fields_from_dict", "fields_from_file", "fields_from_text"]
 
@@ -21,6 +21,8 @@ _KINDS: dict[str, type[Declaration]] = {
     "multilabel": MultiLabel,
     "numeric": Numeric,
     "precomputed": Precomputed,
+    "datetime": Datetime,
+    "history": History,
 }
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<mark>[:;,()=])|(?P<word>[^\s:;,()='"]+))""")
 
@@ -34,9 +36,10 @@ def fields_from_text(text: str) -> Fields:
     ----------
     text : str
         Sides with their fields, ``"user: gender, numeric(age, bins=12); item: multilabel(genres, separator=|);
-        context: hour"``. A name alone is a `Categorical`; ``categorical``, ``multilabel``, ``numeric`` and
-        ``precomputed`` take a column and then what the class of that name takes. Names with spaces or punctuation
-        stand in quotes. ``"auto"`` stays as it is.
+        context: hour"``. A name alone is a `Categorical`; ``categorical``, ``multilabel``, ``numeric``,
+        ``datetime`` and ``precomputed`` take a column and then what the class of that name takes; ``history`` alone,
+        of the user or the item, is a `History`. Names with spaces or punctuation stand in quotes, and so does a
+        column that is called history. ``"auto"`` stays as it is.
 
     Returns
     -------
@@ -53,6 +56,8 @@ def fields_from_text(text: str) -> Fields:
     >>> from factorec.encoding.notation import fields_from_text
     >>> fields_from_text("user: gender, numeric(age, bins=12); context: hour")
     {'user': ['gender', Numeric(bins=12, column='age')], 'context': ['hour']}
+    >>> fields_from_text("user: history; context: datetime(timestamp, part=date)")
+    {'user': [History()], 'context': [Datetime(column='timestamp')]}
     """
     if text.strip() == "auto":
         return "auto"
@@ -107,7 +112,8 @@ def fields_from_dict(given: Any) -> dict[str, list[Any]]:
     Parameters
     ----------
     given : dict of str to list
-        By side: names of columns, and dicts with ``kind`` and the parameters of the class of that name.
+        By side: names of columns, and dicts with ``kind`` (``"history"`` needs nothing else) and the parameters of
+        the class of that name.
 
     Returns
     -------
@@ -152,8 +158,8 @@ def _declare(kind: str, parameters: dict[str, Any]) -> Declaration:
     for name in parameters:
         if name not in names:
             raise DataError(f"{kind} has no parameter {name!r}, only {', '.join(names)}")
-    column = "columns" if "columns" in names else "column"
-    if column not in parameters:
+    column = next((name for name in ("columns", "column") if name in names), None)
+    if column is not None and column not in parameters:
         raise DataError(f"{kind} needs a column")
     field: Declaration = chosen(**parameters)
     return field
@@ -211,20 +217,20 @@ class _Reader:
                 self._fail(at, f"{side!r}, where one of {', '.join(s for s in SIDES if s not in fields)} must stand,")
             if not self._take(":"):
                 self._fail(self._at, f"no ':' after {side!r}")
-            fields[side] = [self._field()]
+            fields[side] = [self._field(side)]
             while self._take(","):
-                fields[side].append(self._field())
+                fields[side].append(self._field(side))
             if not self._take(";") and self._kind != "end":
                 self._fail(self._at, f"{self._value!r}, where ',' or ';' must stand,")
         if not fields:
             self._fail(0, "nothing")
         return fields
 
-    def _field(self) -> Any:
+    def _field(self, side: str) -> Any:
         at, quoted = self._at, self._kind == "quoted"
         name = self._name("field")
         if quoted or not self._take("("):
-            return name
+            return History() if name == "history" and side != "context" and not quoted else name
         parameters: dict[str, Any] = {}
         while not self._take(")"):
             parameter_at = self._at

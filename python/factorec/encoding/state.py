@@ -14,7 +14,7 @@ from ..formats.arrays import csr_schema, ids_schema, pack_csr, pack_ids, unpack_
 from ..formats.schema import TensorSpec
 from ._sparse import one_hot
 from .declared import Declared, declared, fields_from_json, fields_to_json
-from .fields import Declaration, Field, IdField, Precomputed
+from .fields import Declaration, Field, History, IdField, Precomputed
 from .fields.base import Learnt
 from .layout import Context, Layout, Side
 from .vocabulary import Vocabulary
@@ -69,23 +69,24 @@ def to_state(layout: Layout, fields: Declared) -> tuple[dict[str, Any], dict[str
 
 def from_state(user: Any, item: Any, metadata: Mapping[str, Any], tensors: Tensors) -> tuple[Layout, Declared]:
     """Put a layout together; without metadata (files of version 0.1) there are no fields."""
+    ids = {"user": _ids(tensors, "users", user), "item": _ids(tensors, "items", item)}
+    columns = {side: _columns(tensors, side, len(ids[side])) for side in ids}
+    trained = {side: _trained(side, ids[side], columns[side]) for side in ids}
     declarations = declared(fields_from_json(metadata.get("fields")))
     learnt = iter(_learnt(metadata.get("learnt", ()), tensors))
+    met = {"user": trained["item"], "context": None, "item": trained["user"]}
     fitted: dict[str, list[Field]] = {
-        side: [_restored(field, learnt) for field in declarations[side]] for side in ("user", "context", "item")
+        side: [_restored(field, learnt, met[side]) for field in declarations[side]] for side in met
     }
     if next(learnt, None) is not None:
         raise FormatError("more fields were learnt than are declared")
-    ids = {"user": _ids(tensors, "users", user), "item": _ids(tensors, "items", item)}
-    columns = {side: _columns(tensors, side, len(ids[side])) for side in ids}
     widths = {side: sum(field.n_columns for field in fitted[side]) for side in fitted}
-    n_trained = {side: int((columns[side] >= 0).sum()) for side in ids}
+    n_trained = {side: len(trained[side]) for side in ids}
     starts = {"user": 0, "context": n_trained["user"] + widths["user"]}
     starts["item"] = starts["context"] + widths["context"]
     n_features = starts["item"] + n_trained["item"] + widths["item"]
     sides = {
-        side: _side(tensors, side, ids[side], columns[side] - starts[side], fitted[side], starts[side], n_features)
-        for side in ids
+        side: _side(tensors, side, ids[side], trained[side], fitted[side], starts[side], n_features) for side in ids
     }
     contexts = _contexts(tensors, metadata.get("contexts", ()), fitted["context"], starts["context"], n_features)
     return Layout(sides["user"], contexts, sides["item"]), declarations
@@ -106,28 +107,36 @@ def _columns(tensors: Tensors, side: str, n: int) -> npt.NDArray[np.int64]:
     return np.asarray(columns, dtype=np.int64)
 
 
+def _trained(side: str, ids: Vocabulary, columns: npt.NDArray[np.int64]) -> Vocabulary:
+    """The ids with a column of their own, in the order of these, which must follow each other."""
+    trained = np.flatnonzero(columns >= 0)
+    order = trained[np.argsort(columns[trained])]
+    if not len(trained) or (np.diff(columns[order]) != 1).any():
+        raise FormatError(f"array '{side}.columns' does not number the ids")
+    in_order = np.array_equal(order, np.arange(len(ids)))
+    return ids if in_order else Vocabulary(ids.ids[order], name=ids.name)
+
+
 def _side(
     tensors: Tensors,
     side: str,
     ids: Vocabulary,
-    columns: npt.NDArray[np.int64],
+    trained: Vocabulary,
     fields: list[Field],
     start: int,
     n_features: int,
 ) -> Side:
-    if f"{side}.columns" not in tensors:
-        columns = columns + start
-    trained = np.flatnonzero(columns >= 0)
-    if not np.array_equal(np.sort(columns[trained]), np.arange(len(trained))) or not len(trained):
+    columns = _columns(tensors, side, len(ids))
+    if f"{side}.columns" in tensors:
+        columns = np.where(columns < 0, -1, columns - start)
+    if columns.max() != len(trained) - 1:
         raise FormatError(f"array '{side}.columns' does not number the ids")
-    order = trained[np.argsort(columns[trained])]
-    in_order = np.array_equal(order, np.arange(len(ids)))
-    id_field = IdField(str(ids.name), ids if in_order else Vocabulary(ids.ids[order], name=ids.name), ids.name)
+    id_field = IdField(str(ids.name), trained, ids.name)
     rows = unpack_csr(tensors, f"{side}.rows", n_features)
     stop = start + len(trained) + sum(field.n_columns for field in fields)
     outside = (rows.indices < start) | (rows.indices >= stop)
     own = rows[:, start : start + len(trained)] if rows.shape[0] == len(ids) and not outside.any() else None
-    if own is None or abs(own - one_hot(np.where(columns < 0, -1, columns), len(trained))).sum():
+    if own is None or abs(own - one_hot(columns, len(trained))).sum():
         raise FormatError(f"matrix '{side}.rows' does not fit the ids")
     features = csr_matrix(rows[:, start + len(trained) : stop])
     return Side(id_field, tuple(fields), ids, features)
@@ -164,13 +173,18 @@ def _learnt(entries: Any, tensors: Tensors) -> list[Learnt]:
     return found
 
 
-def _restored(declaration: Declaration, learnt: Any) -> Field:
+def _restored(declaration: Declaration, learnt: Any, met: Vocabulary | None) -> Field:
+    """The field of a file; `met` are the ids that a history is over."""
     found = next(learnt, None)
     if found is None:
         raise FormatError(f"nothing was learnt about field {declaration.field_name!r}")
     try:
         if not isinstance(declaration, Precomputed):  # whose parameters are not all in a file
             declaration.check()
+        if isinstance(declaration, History) and met is not None:
+            if found != Learnt({"n_columns": len(met)}):
+                raise ValueError(f"it is over {len(met)} ids, {found.notes!r:.80} was learnt")
+            return declaration.fit_ids(met)
         return declaration.restore_field(found)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise FormatError(f"field {declaration.field_name!r} cannot be restored ({error})") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..encoding import Categorical, MultiLabel, Numeric
+from ..encoding import Categorical, Datetime, History, MultiLabel, Numeric
 from ..encoding.notation import fields_from_text
 from ..errors import DataError
 from ..fm import FMClassifier, FMRegressor
@@ -22,7 +22,13 @@ from ._reader import REQUIRED, Key, Reader
 __all__ = ["Config", "Gate", "load_config"]
 
 _ESTIMATORS = {"FMClassifier": FMClassifier, "FMRegressor": FMRegressor}
-_FIELDS: dict[str, Any] = {"categorical": Categorical, "multilabel": MultiLabel, "numeric": Numeric}
+_FIELDS: dict[str, Any] = {
+    "categorical": Categorical,
+    "multilabel": MultiLabel,
+    "numeric": Numeric,
+    "datetime": Datetime,
+    "history": History,
+}
 _SIDES = ("user", "item", "context")
 _POINTS = {"FMClassifier": ("log_loss", "accuracy", "f1", "auc"), "FMRegressor": ("rmse", "mae")}
 _RANKING = ("precision", "recall", "ndcg", "map")
@@ -288,7 +294,7 @@ def _field(reader: Reader, path: str, raw: Any) -> Any:
         return None
     known = _FIELDS[kind]._get_param_names()
     reader.unknown(path, options, [*known, "kind"])
-    if "column" not in options:
+    if "column" in known and "column" not in options:
         reader.fault(f"{path}.column", "is missing")
         return None
     return _FIELDS[kind](**{name: value for name, value in options.items() if name in known})

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.base import is_classifier
 
+from ..encoding.fields import HistoryField
 from ..errors import DataError
 from ..explain import Explanation, decompose, explain_item
 from .context import read_context
@@ -53,7 +54,7 @@ def explain(
     wanted = _rows(rec, u, np.array([i]), read_context(rec, context, 1))
     parts = replace(decompose(p, wanted, encoder.field_ranges_)[0], backend=rec.backend_)
     if by == "feature":
-        parts = parts.by_feature(encoder.get_feature_names_out())
+        parts = parts.by_feature(_feature_names(rec))
     shown: dict[str, Any] = {
         "user_id": encoder.users_.ids[[u]].tolist()[0],
         "item_id": encoder.items_.ids[[i]].tolist()[0],
@@ -82,6 +83,17 @@ def explain(
         **shown,
         **background,
     )
+
+
+def _feature_names(rec: Recommender) -> NDArray[np.object_]:
+    """The encoder's names of features; what a user met by its title."""
+    names: NDArray[np.object_] = rec.encoder_.get_feature_names_out()
+    for name, field in rec.encoder_.fields_.items():
+        start, stop = rec.encoder_.field_ranges_[name]
+        if isinstance(field, HistoryField) and stop <= rec.encoder_.n_query_features_ and rec.titles_ is not None:
+            titles = rec.titles_[rec.encoder_.items_.index(field.ids.ids)]
+            names[start:stop] = [f"history of {title}" for title in titles]
+    return names
 
 
 def _nothing_to_go_by(p: Any, feature: int, rated: NDArray[np.int32], item: int, noun: str) -> str:

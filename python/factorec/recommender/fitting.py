@@ -21,12 +21,12 @@ from ..fm import BaseFM
 from ..fm._checks import check_settings
 from .catalogue import more_titles, read_titles, table_kind
 from .interactions import Columns, Interactions, read_column, read_interactions, read_times
-from .training import Part, history_of, is_like, newest, sampling_of
+from .training import Part, held_out, history_of, is_like, learnable_rows, sampling_of
 
 if TYPE_CHECKING:
     from .recommender import Recommender
 
-__all__ = ["check_columns", "encode_rows", "fit", "partial_fit"]
+__all__ = ["check_columns", "encode_rows", "fit", "partial_fit", "rows_where"]
 
 
 def fit(
@@ -48,7 +48,12 @@ def fit(
         raise DataError(f"table: column {rec.time!r} and the others differ in length")
     if users is not None:
         read_column(users, rec.user, "users")
-    encoder, encoded = _encode_training_rows(rec, table, rows, users, items)
+    estimator = clone(rec.estimator)
+    known = learnable_rows(rec, rows)  # what histories may know
+    held = None if validation is not None else held_out(rec, estimator, table, known)
+    if held is not None:
+        known[known] = ~held
+    encoder, encoded = _encode_training_rows(rec, table, rows, known, users, items)
     trained = Part.of(rows, encoded)
     learned = trained.learnable(rec)
     if not learned.any():
@@ -56,22 +61,21 @@ def fit(
     titles = None if items is None else read_titles(items, rec.item, rec.title, encoder.items_, rec.duplicates)
 
     parts = [trained]
-    held_out = None
+    watched = None
     if validation is not None:
         held_rows = read_interactions(validation, columns, "validation")
         encoder = _with_context(encoder, validation, "validation")
-        held_out = Part.of(held_rows, _encode(encoder, validation, "validation"))
-        parts.append(held_out)
+        watched = Part.of(held_rows, _encode(encoder, validation, "validation"))
+        parts.append(watched)
     sampling = sampling_of(rec, encoder, history_of(parts, encoder)) if rec.negatives else None
 
-    estimator = clone(rec.estimator)
     data = trained.training_set(learned, sampling)
     options: dict[str, Any] = {"on_epoch": on_epoch}
-    held = np.zeros(data.n_rows, dtype=bool)
-    if held_out is not None:
-        options["X_val"] = held_out.held_out_set(rec, "validation", sampling)
-    elif rec.time is not None and estimator.early_stopping:
-        held = newest(rec, estimator, table, learned)
+    if watched is not None:
+        options["X_val"] = watched.held_out_set(rec, "validation", sampling)
+    if held is None:
+        held = np.zeros(data.n_rows, dtype=bool)
+    else:
         data, options["X_val"] = data.take(~held), data.take(held)
     if eval_set:
         options["eval_set"] = {
@@ -110,9 +114,15 @@ def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
     try:
         # As in `fit`, a row of weight 0 brings no id into the model.
         kept = np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
-        new = _rows_where(table, [rec.user, rec.item], kept)
+        new = rows_where(table, [rec.user, rec.item], kept)
+        met = rows_where(table, [rec.user, rec.item], learnable_rows(rec, rows))
         encoder, column_map = rec.encoder_.extend(
-            user_ids=new[rec.user], item_ids=new[rec.item], users=users, items=items, context=table
+            user_ids=new[rec.user],
+            item_ids=new[rec.item],
+            users=users,
+            items=items,
+            context=table,
+            history={"user": met, "item": met},
         )
     except DataError as error:
         raise _named(error, "table") from None
@@ -193,25 +203,26 @@ def check_columns(rec: Recommender) -> Columns:
 
 
 def _encode_training_rows(
-    rec: Recommender, table: Any, rows: Interactions, users: Any, items: Any
+    rec: Recommender, table: Any, rows: Interactions, known: NDArray[np.bool_], users: Any, items: Any
 ) -> tuple[Encoder, EncodedTable]:
+    """The encoder of the rows; histories hold those that are `known`."""
     encoder = Encoder(rec.user, rec.item, fields=rec.fields, duplicates=rec.duplicates, uncatalogued=rec.uncatalogued)
     try:
         if rows.weight is None or rows.weight.all():
-            return encoder, encoder.fit_encode(table, users=users, items=items)
+            return encoder, encoder.fit_encode(table, users=users, items=items, history=known)
         # A row of weight 0 is as if absent: it must not bring ids or categories into the model.
         kept = rows.weight > 0
         if not kept.any():
             raise DataError("table: every weight is 0")
         names = [rec.user, rec.item] if rec.fields is None else column_names(table)
-        encoder.fit(_rows_where(table, names, kept), users=users, items=items)
+        encoder.fit(rows_where(table, names, kept), users=users, items=items, history=known[kept])
     except DataError as error:
         raise _named(error, "table") from None
     encoder = _with_context(encoder, table, "table")
     return encoder, _encode(encoder, table, "table")
 
 
-def _rows_where(table: Any, names: list[Any], kept: NDArray[np.bool_]) -> dict[Any, Any]:
+def rows_where(table: Any, names: list[Any], kept: NDArray[np.bool_]) -> dict[Any, Any]:
     """Some rows of some columns of a table."""
     if kept.all():
         return {name: series(table, name) for name in names}

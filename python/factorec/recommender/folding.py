@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..encoding import Encoder
 from ..errors import DataError
 from .catalogue import more_titles
-from .fitting import check_columns
+from .fitting import check_columns, rows_where
 from .interactions import Interactions, names_columns, read_column, read_interactions
 from .resolving import resolved
-from .training import Part, history_of, is_like
+from .training import Part, history_of, is_like, learnable_rows
 
 __all__ = ["FoldIn"]
 
@@ -45,6 +45,9 @@ class FoldIn(BaseEstimator):  # type: ignore[misc]
         user's vector depends neither on who else is folded in nor, but for rounding, on the order of the rows. A row
         of weight 0, or with `negatives` a dislike, is seen and not learned from; of a user without others, w and v
         are zero.
+
+        With a `History` field of the users, the histories of those in `table` take its rows in; those of the items
+        stay, and know nothing of users who are folded in.
 
         Parameters
         ----------
@@ -81,8 +84,8 @@ class FoldIn(BaseEstimator):  # type: ignore[misc]
     def fold_in_items(self, table: Any = None, *, items: Any = None) -> Self:
         """Take in items that came after training, by who rated or liked them; nothing else is retrained.
 
-        The same as `fold_in_users`, for items. With `negatives`, every user who has not met the item joins with the
-        weight that sampling expects by what the users did before this call.
+        The same as `fold_in_users`, for items; of histories, those of the items grow. With `negatives`, every user who
+        has not met the item joins with the weight that sampling expects by what the users did before this call.
 
         Parameters
         ----------
@@ -117,15 +120,19 @@ def _fold_in(rec: Any, side: Side, table: Any, catalogue: Any) -> None:
     other = "item" if side == "user" else "user"
     given = {"table": table, f"{side}s": catalogue}
     ids = np.concatenate([_ids(rec, side, part, called) for called, part in given.items() if part is not None])
+    rows = None if table is None else read_interactions(table, check_columns(rec), "table")
     try:
-        encoder, column_map = rec.encoder_.extend(**{f"{side}_ids": ids, f"{side}s": catalogue}, context=table)
+        met = {} if rows is None else {side: rows_where(table, [rec.user, rec.item], learnable_rows(rec, rows))}
+        encoder, column_map = rec.encoder_.extend(
+            **{f"{side}_ids": ids, f"{side}s": catalogue}, context=table, history=met
+        )
     except DataError as error:  # of the catalogue, which it names, or of the context
         raise error if str(error).startswith(f"{side}s: ") else DataError(f"table: {error}") from None
     parts, solved = [], np.empty(0, dtype=np.int64)
     popularity = np.zeros(len(encoder.items_), dtype=np.int64)
     popularity[: len(rec.popularity_)] = rec.popularity_
-    if table is not None:
-        part = _part(rec, encoder, table)
+    if rows is not None:
+        part = _part(rec, encoder, table, rows)
         _warn_of_unknown(getattr(part, other) >= 0, other, may_be_all=catalogue is not None)
         learned = part.learned > 0
         solved = np.unique(getattr(part, side)[learned]).astype(np.int64)
@@ -155,9 +162,8 @@ def _ids(rec: Any, side: Side, table: Any, called: str) -> NDArray[Any]:
     return ids
 
 
-def _part(rec: Any, encoder: Encoder, table: Any) -> Part:
+def _part(rec: Any, encoder: Encoder, table: Any, rows: Interactions) -> Part:
     """The rows of a table, with what each weighs in the objective."""
-    rows = read_interactions(table, check_columns(rec), "table")
     try:
         part = Part.of(rows, encoder.encode(table))
     except DataError as error:

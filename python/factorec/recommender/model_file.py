@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from ..encoding import STATE_SCHEMA, Encoder, fields_from_json, fields_to_json
+from ..encoding.declared import has_history
 from ..errors import DataError, FormatError
 from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
 from ..fm._checks import check_settings
@@ -56,6 +57,11 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     if type(estimator) not in _ESTIMATORS.values():
         raise DataError(
             f"a recommender with a {type(estimator).__name__} cannot be saved, only with {' or '.join(_ESTIMATORS)}"
+        )
+    if not history and has_history(rec.encoder_.declared_fields_):
+        raise DataError(
+            "the History fields of this model say what each user met, and scores are made of them: it cannot be saved "
+            "without its users' history; save it with history=True, or fit without these fields"
         )
     penalties = p.penalties
     assert penalties is not None  # training sets it

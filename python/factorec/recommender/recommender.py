@@ -36,7 +36,8 @@ class Recommender(FoldIn, Lists, Scores):
         Column with the weight of each row; a row of weight 0 is seen by its user but not learned from.
     time : str, optional
         Column with the time of each row, numbers or dates. With ``estimator.early_stopping`` and no `validation`
-        table, `fit` holds out the newest ``estimator.validation_fraction`` of the rows, not random ones.
+        table, `fit` holds out the newest ``estimator.validation_fraction`` of the rows, not random ones. What is
+        held out, by whom ever, is in no `History`.
     title : str or None
         Column of the `items` table with titles; None: no titles.
     like_threshold : float, optional
@@ -48,9 +49,10 @@ class Recommender(FoldIn, Lists, Scores):
         needs this; `predict` then is the probability of a like against items drawn at random.
     fields : dict of str to list, "auto" or None
         Side features, as `Encoder` takes them: ``{"user": […], "item": […], "context": […]}``, lists of
-        `Categorical`, `MultiLabel`, `Numeric`, `Precomputed` or names of columns. Those of users and items read
-        the tables `users` and `items` given to `fit`, those of the context the interactions. ``"auto"`` takes all
-        columns that look useful and prints which.
+        `Categorical`, `MultiLabel`, `Numeric`, `Datetime`, `Precomputed` or names of columns. Those of users and
+        items read the tables `users` and `items` given to `fit`, those of the context the interactions; `History`,
+        of users or items, knows the rows that are learned from. ``"auto"`` takes all columns of users and items that
+        look useful and prints which.
     duplicates : {"raise", "first", "last"}
         An id in more than one row of `users` or `items` is an error, or the first or last row counts.
     uncatalogued : {"ignore", "raise"}
@@ -166,8 +168,9 @@ class Recommender(FoldIn, Lists, Scores):
         """Go once over more interactions.
 
         New ids, and those that were in a catalogue only, get parameters of their own, as in `fit`; parameters that
-        no row has keep their bits. Fields do not change: a category that `fit` did not meet stays unknown. Rows
-        given twice count twice, in what is learned and in the users' histories.
+        no row has keep their bits. Fields do not change: a category that `fit` did not meet stays unknown; but
+        what a `History` field knows of the users and items of these rows grows by them, with a column for each new
+        id. Rows given twice count twice, in what is learned and in the users' histories.
 
         Parameters
         ----------
@@ -197,10 +200,13 @@ class Recommender(FoldIn, Lists, Scores):
         path : path
         history : bool
             False leaves out what each user has seen and rated: the file is smaller and tells nothing about
-            persons, but then `recommend` needs ``exclude_seen=False`` and `explain` is not possible.
+            persons, but then `recommend` needs ``exclude_seen=False`` and `explain` is not possible. A model with a
+            `History` field cannot do without.
 
         Raises
         ------
+        DataError
+            If a parameter cannot be saved, or a `History` field would tell what users met.
         OSError
             If the file cannot be written; what stood there before stays.
         """

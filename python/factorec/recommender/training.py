@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from ..encoding import EncodedTable, Encoder
+from ..encoding.declared import has_history
 from ..errors import DataError
 from ..fm import BaseFM, Block, NegativeSampling, TrainingSet
 from .interactions import History, Interactions, read_times
@@ -18,7 +19,7 @@ from .interactions import History, Interactions, read_times
 if TYPE_CHECKING:
     from .recommender import Recommender
 
-__all__ = ["Part", "history_of", "is_like", "newest", "sampling_of"]
+__all__ = ["Part", "held_out", "history_of", "is_like", "learnable_rows", "sampling_of"]
 
 
 @dataclass
@@ -58,9 +59,8 @@ class Part:
         return np.ones(len(self.rows), np.float32) if self.rows.weight is None else self.rows.weight
 
     def learnable(self, rec: Recommender) -> NDArray[np.bool_]:
-        """Rows to learn from: those of known ids, of some weight, and with sampled negatives only likes."""
-        learnable = (self.weight > 0) & (self.user >= 0) & (self.item >= 0)
-        return learnable & (self.rows.label == 1) if rec.negatives else learnable
+        """Rows to learn from: `learnable_rows` of known ids."""
+        return learnable_rows(rec, self.rows) & (self.user >= 0) & (self.item >= 0)
 
     def training_set(self, chosen: NDArray[np.bool_], sampling: Sampling | None) -> TrainingSet:
         """The chosen rows, whose ids must be known, with negatives drawn for them by `sampling`."""
@@ -90,6 +90,12 @@ class Part:
         if not kept.any():
             raise DataError(f"{name}: no row can be measured")
         return part.training_set(kept, sampling)
+
+
+def learnable_rows(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
+    """Rows to learn from, if their ids are known: those of some weight, and with sampled negatives only likes."""
+    learnable = np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
+    return learnable & (rows.label == 1) if rec.negatives else learnable
 
 
 @dataclass
@@ -158,8 +164,22 @@ def is_like(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
     return np.asarray(rows.target >= rec.like_threshold)
 
 
-def newest(rec: Recommender, estimator: BaseFM, table: Any, learned: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the learned rows early stopping holds out by time; of rows of one time the later ones come first."""
+def held_out(rec: Recommender, estimator: BaseFM, table: Any, learned: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Which of the learned rows early stopping holds out; None: what the estimator chooses by itself, or none.
+
+    Where there are histories the rows must be known before these are made: else what is held out would be in them.
+    """
+    if not estimator.early_stopping or not learned.any():
+        return None
+    if rec.time is not None:
+        return _newest(rec, estimator, table, learned)
+    if has_history(rec.fields):
+        return estimator._held_out(int(learned.sum()), estimator._seed(going_on=False))
+    return None
+
+
+def _newest(rec: Recommender, estimator: BaseFM, table: Any, learned: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The last rows by time; of rows of one time the later ones come first."""
     times = read_times(table, rec.time, "table")[learned]
     n_held = round(len(times) * estimator.validation_fraction)
     if not 0 < n_held < len(times):

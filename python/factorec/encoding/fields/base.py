@@ -36,6 +36,8 @@ class Field(ABC):
         The field's name, by which learning rates and penalties are given too.
     """
 
+    reads_table = True  # whether rows come from a table; otherwise from the ids
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -85,6 +87,11 @@ class Declaration(BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def columns_read(self) -> list[Hashable]:
         """The columns of the table that the field reads."""
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether the field is learnt from a table; otherwise from the ids."""
+        return True
 
     @property
     def field_name(self) -> str:

@@ -19,6 +19,8 @@ __all__ = ["RowsById", "as_rows"]
 class RowsById(Field):
     """Rows that were given per id."""
 
+    reads_table = False
+
     def __init__(self, name: str, names: list[str], ids: Vocabulary | None, rows: csr_matrix | None) -> None:
         super().__init__(name)
         self.names = names

@@ -85,6 +85,11 @@ class Precomputed(Declaration):
         return list(self.columns) if isinstance(self.columns, list | tuple) else [self.columns]
 
     @property
+    def reads_table(self) -> bool:
+        """Whether rows are not given by id."""
+        return not self.by_id
+
+    @property
     def by_id(self) -> bool:
         """Whether rows are given, in place of columns."""
         return self.rows is not None
