@@ -6,6 +6,7 @@
 namespace factorec::bindings {
 
 void bind_gibbs(pybind11::module_& module);
+void bind_implicit_als(pybind11::module_& module);
 void bind_json_rows(pybind11::module_& module);
 void bind_metrics(pybind11::module_& module);
 void bind_recordio(pybind11::module_& module);

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_scoring(module);
   bind_training(module);
   bind_search(module);
+  bind_implicit_als(module);
   bind_json_rows(module);
   bind_metrics(module);
   bind_recordio(module);

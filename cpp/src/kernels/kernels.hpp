@@ -5,6 +5,7 @@
 #include "kernels/adam_kernel.hpp"
 #include "kernels/codes_kernel.hpp"
 #include "kernels/gibbs_kernel.hpp"
+#include "kernels/implicit_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
@@ -14,6 +15,7 @@ namespace factorec {
 
 struct Kernels {
   GibbsKernels gibbs;
+  ImplicitKernels implicit;
   MetricsKernels metrics;
   ScoringKernels scoring;
   SearchKernels search;
