@@ -162,3 +162,46 @@ def test_what_cannot_be_solved_names_the_problem(loss):
         with pytest.raises(DataError, match="problem 2: its rows hold values not finite"):
             solve_many(design, offset, target, weight, indptr, penalty, loss=loss)
         array[8] = good
+
+
+@LOSSES
+@pytest.mark.parametrize("free", [False, True])
+def test_draws_are_normal_around_the_minimum(loss, free):
+    """One problem many times over: mean and covariance of the draws are the minimum and the inverse Hessian."""
+    counts, k, m = [6, 0, 2], 4, 600 if free else 6000  # those are solved one by one
+    design, offset, target, weight, indptr, penalty = problems(7, counts, k, loss)
+    if free:
+        penalty[0, 0] = 0
+    mean = np.random.default_rng(8).normal(size=k)
+    for j, n in enumerate(counts):
+        rows = slice(indptr[j], indptr[j + 1])
+        own = design[rows], offset[rows], target[rows], weight[rows]
+        repeated = [np.concatenate([array] * m) for array in own]
+        normals = np.random.default_rng(9).normal(size=(m, k))
+        normals = np.concatenate([normals[: m // 2], -normals[: m // 2]])
+        many = np.repeat(penalty[j : j + 1], m, axis=0)
+        draws = solve_many(*repeated, np.arange(m + 1) * n, many, prior_mean=mean, loss=loss, normals=normals)
+        minimum = solve_many(*own, np.array([0, n]), penalty[j : j + 1], prior_mean=mean, loss=loss)[0]
+        _, S = loss_functions(loss).slopes(own[2], own[1] + own[0] @ minimum)
+        H = own[0].T @ (own[0] * (own[3] * S)[:, None]) + np.diag(penalty[j])
+        np.testing.assert_allclose(draws.mean(axis=0), minimum, atol=1e-9)
+        covariance = np.linalg.inv(H)
+        size = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+        np.testing.assert_allclose(np.cov(draws.T) / size, covariance / size, atol=0.25 if free else 0.08)
+
+
+def test_draws_do_not_depend_on_what_stands_beside():
+    design, offset, target, weight, indptr, penalty = problems(3, [7, 20, 0, 7], 5, "probit")
+    normals = np.random.default_rng(0).normal(size=(4, 5))
+    whole = solve_many(design, offset, target, weight, indptr, penalty, loss="probit", normals=normals)
+    for j in range(4):
+        rows = slice(indptr[j], indptr[j + 1])
+        own = design[rows], offset[rows], target[rows], weight[rows], indptr[j : j + 2] - indptr[j]
+        alone = solve_many(*own, penalty[[j]], loss="probit", normals=normals[[j]])
+        np.testing.assert_array_equal(alone[0], whole[j])
+
+
+def test_nothing_can_be_drawn_from_nothing():
+    arguments = np.zeros((0, 2)), *[np.zeros(0)] * 3, np.array([0, 0]), np.array([[1.0, 0.0]])
+    with pytest.raises(DataError, match="problem 0: nothing determines it"):
+        solve_many(*arguments, normals=np.zeros((1, 2)))

@@ -55,8 +55,9 @@ def solve_many(
     *,
     prior_mean: Array | None = None,
     loss: Loss = "squared",
+    normals: Array | None = None,
 ) -> Array:
-    """Minimise the ``F`` of `_solve` for m problems.
+    """Minimise the ``F`` of `_solve` for m problems, or draw from ``exp(-F)`` around the minimum.
 
     Parameters
     ----------
@@ -70,11 +71,14 @@ def solve_many(
     prior_mean : ndarray of shape (m, k) or (k,), optional
         ``mu``; zero by default.
     loss : {"squared", "logistic", "probit"} or OrderedLevels
+    normals : ndarray of shape (m, k), optional
+        Standard normal numbers: the minimiser is then moved by ``H^-1/2`` times these, H at the minimum. That is a
+        draw from ``exp(-F)`` for the squared loss, from its Laplace approximation for the others.
 
     Returns
     -------
     ndarray of shape (m, k), float64
-        The minimisers, to 1e-10.
+        The minimisers, to 1e-10, or the draws.
 
     Raises
     ------
@@ -88,6 +92,12 @@ def solve_many(
     n_rows = np.diff(indptr)
     free = penalty.min(axis=1, initial=np.inf) == 0
     minima = mean.copy()
+    shifts = np.zeros((m, k))
+    if normals is not None and not n_rows.all():
+        without = n_rows == 0
+        if free[without].any():
+            raise ProblemError(int(np.flatnonzero(without & free)[0]), "nothing determines it; give a penalty (l2)")
+        shifts[without] = normals[without] / np.sqrt(penalty[without])
     for j in np.flatnonzero(free & (n_rows > 0)).tolist():
         own = slice(indptr[j], indptr[j + 1])
         try:
@@ -97,6 +107,9 @@ def solve_many(
         except DataError as error:
             raise ProblemError(j, str(error)) from None
         minima[j] = solution.coefficients
+        if normals is not None:
+            gram = _gram(design[None, own], (weight[own] * solution.curvature)[None])
+            shifts[j] = _shifts(gram, penalty[[j]], normals[[j]])[0]
     for chosen in _stacks(np.where(free, 0, n_rows), k):
         n = int(n_rows[chosen[0]])
         if len(chosen) == 1:  # perhaps of very many rows: not copied
@@ -110,7 +123,10 @@ def solve_many(
         if failed.any():
             raise ProblemError(int(chosen[np.argmax(failed)]), "no minimum found; give a larger penalty (l2)")
         minima[chosen] += gap
-    return minima
+        if normals is not None:
+            _, curvature = loss_functions(loss).slopes(y, o + _apply(A, minima[chosen]))
+            shifts[chosen] = _shifts(_gram(A, w * curvature), penalty[chosen], normals[chosen])
+    return minima if normals is None else minima + shifts
 
 
 def _stacks(n_rows: Indices, k: int) -> Iterator[Indices]:
@@ -159,12 +175,7 @@ class _Primal:
         self.width = design.shape[2]
 
     def step(self, x: Array, residual: Array, curvature: Array) -> Array:
-        m, n, k = self._design.shape
-        hessian = np.zeros((m, k, k))
-        for first in range(0, n, _HEIGHT):
-            rows = slice(first, first + _HEIGHT)
-            scaled = self._design[:, rows] * np.sqrt(curvature)[:, rows, None]
-            hessian += scaled.transpose(0, 2, 1) @ scaled
+        hessian = _gram(self._design, curvature)
         np.einsum("jkk->jk", hessian)[...] += self._penalty
         gradient = _apply(self._design.transpose(0, 2, 1), residual) - self._penalty * x
         return _solve_stack(hessian, gradient)
@@ -285,6 +296,25 @@ def _damp(
         far = far[(value(x + step, predictor + along) > ceiling)[far] & (size[far] > _TOLERANCE)]
         for array in (step, along, size):
             array[far] *= 0.5
+
+
+def _gram(design: Array, weight: Array) -> Array:
+    """``design' diag(weight) design`` of each problem."""
+    m, n, k = design.shape
+    gram = np.zeros((m, k, k))
+    for first in range(0, n, _HEIGHT):
+        rows = slice(first, first + _HEIGHT)
+        scaled = design[:, rows] * np.sqrt(weight)[:, rows, None]
+        gram += scaled.transpose(0, 2, 1) @ scaled
+    return gram
+
+
+def _shifts(gram: Array, penalty: Array, normals: Array) -> Array:
+    """Normal numbers of covariance ``(gram + diag(penalty))^-1`` from standard ones."""
+    np.einsum("jkk->jk", gram)[...] += penalty
+    root = np.linalg.cholesky(gram)
+    shifts: Array = np.linalg.solve(root.transpose(0, 2, 1), normals[:, :, None])[:, :, 0]
+    return shifts
 
 
 def _apply(matrices: Array, vectors: Array) -> Array:

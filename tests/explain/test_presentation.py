@@ -61,7 +61,7 @@ def test_text():
         "  +0.250  2 of the 3 films rated speak for it\n"
         "  −0.051  1 of the 3 films rated speak against it\n"
         "  −0.100  films not rated, all together\n"
-        "  +0.050  what is assumed of any user (prior mean)\n"
+        "  +0.050  a typical user: the prior mean, held against these ratings\n"
         "\n"
         "  impact  influence  rating  film\n"
         "  +0.250     +0.500       5  Three Colors: Red\n"

@@ -131,7 +131,7 @@ def parts(why: Explanation) -> list[Part]:
     if why.background is not None:
         lines.append(Part(why.background, f"{why.noun}s not rated, all together", f"by {why.noun}s not rated"))
     if why.prior is not None:
-        lines.append(Part(why.prior, "what is assumed of any user (prior mean)", "prior mean"))
+        lines.append(Part(why.prior, "a typical user: the prior mean, held against these ratings", "typical user"))
     return lines
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from ..encoding import Encoder
 from .interactions import History
-from .own_rows import Array, Index, OwnRows
+from .own_rows import Array, Index, OwnRows, Side
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -29,6 +29,9 @@ class Unmet:
 
     Attributes
     ----------
+    side : {"user", "item"}
+    columns : ndarray of shape (m,), int64
+        The entities' own ids.
     met : csr_matrix of shape (m, n_others)
         Its structure says who was met, by entity.
     candidates : ndarray of bool, shape (n_others,)
@@ -39,6 +42,8 @@ class Unmet:
     others : csr_matrix of shape (n_others, n_features)
     """
 
+    side: Side
+    columns: Index
     met: csr_matrix
     candidates: NDArray[np.bool_]
     weights: Callable[[int, Index], Array]
@@ -61,18 +66,20 @@ class Unmet:
         indptr = np.concatenate([[0], np.cumsum([len(those) for those in unmet])])
         weight = np.concatenate(weights)
         return OwnRows(
+            self.side,
             indptr,
             self.features[first:stop],
             [(self.others, np.concatenate(unmet))],
             np.zeros(len(weight)),
             weight,
+            self.columns[first:stop],
         )
 
 
 def background_of(
     rec: Recommender,
     encoder: Encoder,
-    side: Literal["user", "item"],
+    side: Side,
     history: History,
     solved: Index,
     features: csr_matrix,
@@ -85,9 +92,12 @@ def background_of(
     old = rec.interactions_
     assert old is not None
     n_items = len(encoder.items_)
+    columns = encoder.entities(side).columns[solved]
     if side == "user":
         likes = np.bincount(history.users(), history.weight, len(encoder.users_))[solved]
         return Unmet(
+            side,
+            columns,
             history.seen(n_items, solved),
             encoder.is_trained("item"),
             lambda user, unmet: np.full(len(unmet), rec.negatives * likes[user] / max(len(unmet), 1)),
@@ -108,7 +118,9 @@ def background_of(
         return weights
 
     met = csr_matrix(history.seen(n_items).T)[solved]
-    return Unmet(met, likes > 0, share, features, encoder.entities("user").rows + _mean_context(encoder, old))
+    return Unmet(
+        side, columns, met, likes > 0, share, features, encoder.entities("user").rows + _mean_context(encoder, old)
+    )
 
 
 def _mean_context(encoder: Encoder, history: History) -> csr_matrix:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import is_classifier
 
 from ..encoding.fields import HistoryField
 from ..errors import DataError
 from ..explain import Explanation, decompose, explain_item
 from .context import read_context
 from .interactions import History, id_positions
+from .losses import explained_loss
 from .ranking import take_rows
 
 if TYPE_CHECKING:
@@ -61,17 +61,18 @@ def explain(
         "title": None if rec.titles_ is None else str(rec.titles_[i]),
         "parts": parts,
         "method": method,
-        "loss": "logistic" if is_classifier(rec.estimator_) else "squared",
+        "loss": explained_loss(rec.estimator_),
         "noun": noun,
         "backend": rec.backend_,
     }
-    if reason := _nothing_to_go_by(p, feature, rated, i, noun):
+    mean = p.mean()
+    if reason := _nothing_to_go_by(mean, feature, rated, i, noun):
         return _by_parts_alone(reason, shown)
     weight = history.weight[rows].astype(np.float64)
     contexts = _contexts(rec, history, rows)
     background = _background(rec, u, own, weight, contexts) if rec.negatives and method == "ridge" else {}
     return explain_item(
-        p,
+        mean,
         _rows(rec, u, rated, contexts),
         history.label[rows],
         wanted,
@@ -80,6 +81,7 @@ def explain(
         ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
         sample_weight=weight,
+        prior_mean=_prior_mean(rec, mean) if method == "ridge" else None,
         **shown,
         **background,
     )
@@ -94,6 +96,12 @@ def _feature_names(rec: Recommender) -> NDArray[np.object_]:
             titles = rec.titles_[rec.encoder_.items_.index(field.ids.ids)]
             names[start:stop] = [f"history of {title}" for title in titles]
     return names
+
+
+def _prior_mean(rec: Recommender, p: Any) -> NDArray[np.float64] | None:
+    """What the priors say of any user's vector; None for a model without."""
+    prior = p.penalties.priors.get(str(rec.user))
+    return None if prior is None else np.asarray(prior.mean_factors, dtype=np.float64)
 
 
 def _nothing_to_go_by(p: Any, feature: int, rated: NDArray[np.int32], item: int, noun: str) -> str:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from .._losses import wrong_target
 from ..encoding import Encoder
 from ..errors import DataError
 from .catalogue import more_titles
 from .fitting import check_columns, rows_where
 from .interactions import Interactions, names_columns, read_column, read_interactions
-from .resolving import resolved
+from .losses import explained_loss
+from .resolving import resolved, row_noise, without_vector
 from .training import Part, history_of, is_like, learnable_rows
 
 __all__ = ["FoldIn"]
@@ -40,11 +42,17 @@ class FoldIn(BaseEstimator):  # type: ignore[misc]
         the early end that holds such weights back. With `negatives`, every item that the user has not met joins with
         the weight that sampling expects, as in `explain`; the work for a user then grows with the number of items.
 
+        Of a model with a posterior (``solver="gibbs"``), w and v are one joint draw in every sample, from their
+        distribution given all else in that sample: its noise, its prior of the users' field (in place of L2 and of
+        the prior on w), its item vectors. For ordered levels and likes the draw is a normal one around the most likely
+        value (Laplace's approximation). The mean parameters get the minimum. The model of users without rows is
+        their prior.
+
         Users that the model has a vector for are solved again, from their history and the new rows; rows given twice
         count twice. Afterwards all of them can be asked for in every method. All other parameters keep their bits. A
         user's vector depends neither on who else is folded in nor, but for rounding, on the order of the rows. A row
         of weight 0, or with `negatives` a dislike, is seen and not learned from; of a user without others, w and v
-        are zero.
+        are zero (with a posterior: the prior).
 
         With a `History` field of the users, the histories of those in `table` take its rows in; those of the items
         stay, and know nothing of users who are folded in.
@@ -138,8 +146,12 @@ def _fold_in(rec: Any, side: Side, table: Any, catalogue: Any) -> None:
         solved = np.unique(getattr(part, side)[learned]).astype(np.int64)
         np.add.at(popularity, part.item[learned & is_like(rec, part.rows)], 1)
         parts.append(part)
-    history = history_of(parts, encoder, rec.interactions_)
     estimator = copy.copy(rec.estimator_).grow(column_map, encoder.n_features_)
+    for part in parts:
+        part.learned *= row_noise(estimator.parameters_, encoder, part)
+    history = history_of(parts, encoder, rec.interactions_)
+    given_ids = np.unique(encoder.entities(side).vocabulary.index(ids))
+    solved = np.union1d(solved, without_vector(estimator.parameters_, encoder, side, given_ids))
     if len(solved):
         estimator.parameters_ = resolved(rec, encoder, estimator.parameters_, side, history, solved)
     changed = {
@@ -170,7 +182,11 @@ def _part(rec: Any, encoder: Encoder, table: Any, rows: Interactions) -> Part:
         raise DataError(f"table: {error}") from None
     if len(part.user) != len(rows):
         raise DataError(f"table: {len(part.user):,} ids, but {len(rows):,} targets: columns differ in length")
-    part.learned = np.where(part.learnable(rec), _objective_weights(rec, rows), np.float32(0))
+    learnable = part.learnable(rec)
+    if wrong := wrong_target(explained_loss(rec.estimator_), rows.label[learnable].astype(np.float64)):
+        row = int(np.flatnonzero(learnable)[wrong[0]])
+        raise DataError(f"table: column {rec.target!r} holds {rows.label[row]:g} in row {row}; {wrong[1]}")
+    part.learned = np.where(learnable, _objective_weights(rec, rows), np.float32(0))
     return part
 
 

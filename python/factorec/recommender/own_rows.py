@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .._solve import Loss
+from .._losses import Loss
 from .._solve_many import ProblemError, solve_many
-from ..fm import FMParameters
+from .machines import Machines
 
-__all__ = ["Background", "Charge", "OwnRows", "resolve_many"]
+if TYPE_CHECKING:
+    from .charges import Charge
+
+__all__ = ["Array", "Background", "Index", "OwnRows", "Side", "noise_of", "resolve_many"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Side = Literal["user", "item"]
 
-_BATCH = 1 << 15  # rows whose design is in memory at a time: 17 MB with 64 factors
+_BATCH = 1 << 21  # numbers of a design in memory at a time: 16 MB
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,26 @@ class OwnRows:
 
     Attributes
     ----------
+    side : {"user", "item"}
+        That of the entities.
     indptr : ndarray of shape (m + 1,), int64
         Where the rows of each entity start.
     features : csr_matrix of shape (m, n_features)
         The entities without their own ids.
     parts : sequence of (csr_matrix, ndarray of shape (n,))
-        The other side and the context: their entities, and which of them each row has; -1 for none.
+        The other side, then the context: their entities, and which of them each row has; -1 for none.
     label, weight : ndarray of shape (n,), float64
+    columns : ndarray of shape (m,), int64
+        The entities' own ids.
     """
 
+    side: Side
     indptr: Index
     features: csr_matrix
     parts: Sequence[tuple[csr_matrix, NDArray[np.integer[Any]]]]
     label: Array
     weight: Array
+    columns: Index
 
     @property
     def n_rows(self) -> Index:
@@ -54,41 +64,14 @@ class OwnRows:
         """The rows of some of the entities."""
         rows = slice(int(self.indptr[first]), int(self.indptr[stop]))
         return OwnRows(
+            self.side,
             self.indptr[first : stop + 1] - self.indptr[first],
             self.features[first:stop],
             [(entities, index[rows]) for entities, index in self.parts],
             self.label[rows],
             self.weight[rows],
+            self.columns[first:stop],
         )
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What the objective charges for an entity with a total row weight.
-
-    Attributes
-    ----------
-    linear, factors : float
-        L2 of a row of weight 1.
-    power, mean : float
-        It is multiplied by ``(total / mean)**-power``.
-    usual_linear, precision : float
-        However few the rows, the linear weight is drawn to the usual one: ``1/2 precision (w - usual_linear)**2``.
-    """
-
-    linear: float
-    factors: float
-    power: float = 0.0
-    mean: float = 1.0
-    usual_linear: float = 0.0
-    precision: float = 0.0
-
-    def of(self, total: Array) -> Array:
-        """L2 of the linear weight and of the factors, (m, 2)."""
-        scaled = total.copy()
-        if self.power:
-            scaled[total > 0] *= (total[total > 0] / self.mean) ** -self.power
-        return np.outer(scaled, [self.linear, self.factors])
 
 
 class Background(Protocol):
@@ -103,64 +86,84 @@ class Background(Protocol):
 
 
 def resolve_many(
-    p: FMParameters, rows: OwnRows, charge: Charge, loss: Loss, background: Background | None = None
+    machines: Machines,
+    rows: OwnRows,
+    charge: Charge,
+    loss: Loss,
+    background: Background | None = None,
+    normals: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Minimise the objective over the linear weight and the vector of each entity.
+    """Minimise the objective over the linear weight and the vector of each entity, in each machine.
 
     Parameters
     ----------
-    p : FMParameters
+    machines : Machines
     rows : OwnRows
     charge : Charge
-    loss : {"squared", "logistic"}
+    loss : {"squared", "logistic", "probit"} or OrderedLevels
     background : Background, optional
+    normals : ndarray of shape (n_machines, 1 + n_factors), optional
+        Draw from the conditional distribution instead, every entity by the same standard normal numbers.
 
     Returns
     -------
-    coefficients : ndarray of shape (m, 1 + n_factors), float64
-        The linear weight, then the factors; the usual weight and zeros for an entity without rows.
-    l2 : ndarray of shape (m, 2), float64
-        The L2 that was charged for the linear weight and for the factors.
+    coefficients : ndarray of shape (m, n_machines, 1 + n_factors), float64
+        The linear weight, then the factors; zeros for an entity without rows, or what its prior says.
+    l2 : ndarray of shape (m, 2) or (m, 1 + n_factors), float64
+        What was charged for the linear weight and for the factors.
 
     Raises
     ------
     ProblemError
         With the number of the entity, if it has no single minimum.
     """
-    m = len(rows.n_rows)
-    coefficients, l2 = np.zeros((m, 1 + p.n_factors)), np.zeros((m, 2))
+    m, n_machines, width = len(rows.n_rows), machines.n_machines, 1 + machines.n_factors
+    coefficients, l2 = np.zeros((m, n_machines, width)), charge.of(np.zeros(m))
     n_rows = rows.n_rows if background is None else rows.n_rows + background.n_rows
-    for first, stop in _batches(n_rows):
+    for first, stop in _batches(n_rows, max(1, _BATCH // (n_machines * width)), every=normals is not None):
         parts = [rows.take(first, stop)]
         if background is not None:
             parts.append(background.rows(first, stop))
         entity = np.concatenate([np.repeat(np.arange(stop - first), part.n_rows) for part in parts])
         label, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "weight"))
-        design, offset = map(np.concatenate, zip(*(_design(p, part) for part in parts), strict=True))
+        design, offset = map(np.concatenate, zip(*(_design(machines, part) for part in parts), strict=True))
+        noise = np.concatenate([noise_of(machines, part) for part in parts])
         if len(parts) > 1 and stop - first > 1:
             order = np.argsort(entity, kind="stable")
-            entity, design, offset, label, weight = (a[order] for a in (entity, design, offset, label, weight))
+            entity, design, offset, noise, label, weight = (
+                array[order] for array in (entity, design, offset, noise, label, weight)
+            )
         indptr = np.searchsorted(entity, np.arange(stop - first + 1)).astype(np.int64)
         l2[first:stop] = charge.of(np.bincount(entity, weight, stop - first).astype(np.float64))
-        penalty = np.repeat(l2[first:stop], [1, p.n_factors], axis=1)
-        mean = np.zeros_like(penalty)
-        if charge.precision:  # L2 pulls to 0, the prior to the usual weight: together to what lies between
-            penalty[:, 0] += charge.precision
-            mean[:, 0] = charge.usual_linear * charge.precision / penalty[:, 0]
+        penalty, mean = charge.terms(l2[first:stop, None], machines.n_factors)
+        shape = (stop - first, n_machines, width)
+        # Problem by problem: all entities in the first machine, then in the second, ...
+        penalty, mean = (np.broadcast_to(array, shape).swapaxes(0, 1).reshape(-1, width) for array in (penalty, mean))
+        starts = indptr[:-1] + indptr[-1] * np.arange(n_machines)[:, None]
         try:
-            coefficients[first:stop] = solve_many(
-                design, offset, label, weight, indptr, penalty, prior_mean=mean, loss=loss
+            solved = solve_many(
+                design.swapaxes(0, 1).reshape(-1, width),
+                offset.T.ravel(),
+                np.tile(label, n_machines),
+                (weight[:, None] * noise).T.ravel(),
+                np.append(starts.ravel(), indptr[-1] * n_machines),
+                penalty,
+                prior_mean=mean,
+                loss=loss,
+                normals=None if normals is None else np.repeat(normals, stop - first, axis=0),
             )
         except ProblemError as error:
-            raise ProblemError(first + error.problem, error.reason) from None
+            raise ProblemError(first + error.problem % (stop - first), error.reason) from None
+        coefficients[first:stop] = solved.reshape(n_machines, stop - first, width).swapaxes(0, 1)
     return coefficients, l2
 
 
-def _batches(n_rows: Index) -> Iterator[tuple[int, int]]:
-    """Runs of entities with at most `_BATCH` rows together, or a single one with more."""
+def _batches(n_rows: Index, most: int, *, every: bool) -> Iterator[tuple[int, int]]:
+    """Runs of entities with at most so many rows together, or a single one with more; `every`: those without, too."""
     first, total = 0, 0
     for stop, n in enumerate(n_rows.tolist()):
-        if total and total + n > _BATCH:
+        n = max(n, int(every))
+        if total and total + n > most:
             yield first, stop
             first, total = stop, 0
         total += n
@@ -168,32 +171,36 @@ def _batches(n_rows: Index) -> Iterator[tuple[int, int]]:
         yield first, len(n_rows)
 
 
-def _design(p: FMParameters, rows: OwnRows) -> tuple[Array, Array]:
-    """``[1, V'z]`` and ``y(z)`` for each row z without its own id: the score is ``y(z) + w + <v, V'z>``."""
-    n = len(rows.label)
-    design = np.zeros((n, 1 + p.n_factors))
-    design[:, 0] = 1.0
-    sums = design[:, 1:]
-    offset = np.full(n, p.bias)
+def _design(machines: Machines, rows: OwnRows) -> tuple[Array, Array]:
+    """``[1, h]`` and ``o`` for each row without its own id: in each machine the score is ``o + w + <v, h>``.
+
+    h is the sum of the other features' vectors, or of those of the other side where only sides interact.
+    """
+    n, shape = len(rows.label), (machines.n_machines, machines.n_factors)
+    own, others = np.zeros((n, *shape)), np.zeros((n, *shape))
+    offset = np.repeat(machines.bias[None], n, axis=0)
     entity = np.repeat(np.arange(len(rows.n_rows)), rows.n_rows)
-    for entities, index in (*rows.parts, (rows.features, entity)):
+    for place, (entities, index) in enumerate(((rows.features, entity), *rows.parts)):
         if entities.nnz:
-            vectors, levels, at = _of_entities(p, entities, index)
+            vectors, levels, at = machines.of_entities(entities, index)
+            # Contexts belong to queries, which is where users are.
+            sums = own if place == 0 or (place > 1 and rows.side == "user") else others
             sums += vectors[at]
             offset += levels[at]
-    offset += 0.5 * np.einsum("ij,ij->i", sums, sums)
-    return design, offset
+    if machines.is_bipartite:
+        offset += np.einsum("nsj,nsj->ns", own, others)
+    else:
+        others += own
+        offset += 0.5 * np.einsum("nsj,nsj->ns", others, others)
+    return np.concatenate([np.ones((n, machines.n_machines, 1)), others], axis=2), offset
 
 
-def _of_entities(p: FMParameters, entities: csr_matrix, index: NDArray[Any]) -> tuple[Array, Array, Index]:
-    """``V'z`` and ``w'z - 1/2 sum_f z_f**2 |V_f|**2`` of the entities that occur, and the place of each row's."""
-    occurring, at = np.unique(index, return_inverse=True)
-    known = occurring >= 0
-    z = entities[occurring[known]].astype(np.float64)
-    used, columns = np.unique(z.indices, return_inverse=True)
-    z = csr_matrix((z.data, columns, z.indptr), shape=(z.shape[0], len(used)))
-    factors, linear = p.factors[used].astype(np.float64), p.linear[used].astype(np.float64)
-    vectors, levels = np.zeros((len(occurring), p.n_factors)), np.zeros(len(occurring))
-    vectors[known] = z @ factors
-    levels[known] = z @ linear - 0.5 * (z.multiply(z) @ np.einsum("ij,ij->i", factors, factors))
-    return vectors, levels, at
+def noise_of(machines: Machines, rows: OwnRows) -> Array:
+    """What each machine multiplies the weight of each row by."""
+    total = np.zeros((len(rows.label), machines.n_machines))
+    if machines.log_noise is not None:
+        entity = np.repeat(np.arange(len(rows.n_rows)), rows.n_rows)
+        for entities, index in ((rows.features, entity), *rows.parts):
+            total += machines.log_noise_of(entities, index)
+        total += machines.log_noise[rows.columns][entity]
+    return np.exp(total)
