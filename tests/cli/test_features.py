@@ -126,6 +126,23 @@ def test_recommend_for_each_row_of_a_table(run, folder, model, tmp_path):
     assert [line["item_id"] for line in lines] == expected.item_ids.ravel().tolist()
 
 
+def test_histories_and_times(run, folder, tmp_path):
+    fields = "user: history; context: datetime(at, part=hour, unit=s)"
+    assert train(run, folder, tmp_path / "m", "--fields", fields)[0] == 0
+    rec = fr.load(tmp_path / "m")
+    assert list(rec.encoder_.field_ranges_) == ["user_id", "user_history", "at_hour", "item_id"]
+    lists = []
+    for at in ("60", "1970-01-01T00:01:00", "1970-01-01T01:01:00+01:00"):
+        assert run("recommend", tmp_path / "m", "-o", tmp_path / "lists.csv", "--context", f"at={at}", "-n", 4)[0] == 0
+        lists.append((tmp_path / "lists.csv").read_text())
+    expected = rec.recommend(n=4, context={"at": 60}).to_frame("pandas")
+    assert pd.read_csv(tmp_path / "lists.csv")["item_id"].tolist() == expected["item_id"].tolist()
+    assert lists[0] == lists[1] == lists[2]
+    code, _, err = run("recommend", tmp_path / "m", "-o", tmp_path / "l.csv", "--context", "at=noon")
+    assert code != 0
+    assert "'noon' in row 0" in err
+
+
 def test_thresholds(run, model, tmp_path):
     base = ["recommend", model, "--no-context", "-n", 30, "--user", 3]
     assert run(*base, "-o", tmp_path / "p.csv", "--min-probability", 0.4)[0] == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from factorec.encoding import Categorical, MultiLabel, Numeric, Precomputed
+from factorec.encoding import Categorical, Datetime, History, MultiLabel, Numeric, Precomputed
 from factorec.encoding.notation import fields_from_dict, fields_from_file, fields_from_text
 from factorec.errors import DataError, FormatError
 
@@ -31,6 +31,15 @@ from factorec.errors import DataError, FormatError
         ),
         ("item: precomputed(vector)", {"item": [Precomputed("vector")]}),
         ("item: 'numeric'", {"item": ["numeric"]}),
+        (
+            "user: age, history; item: history(name=fans); context: datetime(at, part=hour, unit=ms)",
+            {
+                "user": ["age", History()],
+                "item": [History(name="fans")],
+                "context": [Datetime("at", part="hour", unit="ms")],
+            },
+        ),
+        ("user: 'history'; context: history", {"user": ["history"], "context": ["history"]}),
     ],
 )
 def test_what_is_written_is_what_is_declared(text, fields):
@@ -50,6 +59,8 @@ def test_what_is_written_is_what_is_declared(text, fields):
         ("user: odd(a)", "there is no kind of field 'odd', only categorical, multilabel, numeric, precomputed"),
         ("user: numeric(a, bin=3)", "numeric has no parameter 'bin', only bins, column"),
         ("user: numeric(bins=3)", "numeric needs a column at position 7"),
+        ("user: history(title)", "history has no parameter 'column', only name"),
+        ("context: datetime(part=hour)", "datetime needs a column at position 10"),
         ("user: numeric(a, 3)", "3 without '=' at position 18"),
         ("user: numeric(a", r"no '\)' at position 16"),
         ("user: numeric(a, bins=)", "no value at position 23"),

@@ -399,6 +399,16 @@ def test_faults_are_named_by_their_path(folder, change, message):
     assert not (folder / "work").exists()
 
 
+def test_histories_and_times_are_kinds_of_fields(folder):
+    more = '[[fields.user]]\nkind = "history"\n[[fields.context]]\nkind = "datetime"\ncolumn = "at"\npart = "hour"\n'
+    path = write(folder, ("[gate]", more + "[gate]"), ("[recommend]", "[recommend]\ncontext = {at = 0}"))
+    fields = load_config(path).recommender.fields
+    assert repr(fields["user"][1]) == "History()"
+    assert repr(fields["context"]) == "[Datetime(column='at', part='hour')]"
+    with pytest.raises(DataError, match=r"fields\.user\[1\]\.column: unknown key"):
+        load_config(write(folder, ("[gate]", '[[fields.user]]\nkind = "history"\ncolumn = "age"\n[gate]')))
+
+
 def test_all_faults_are_named_at_once(folder):
     path = write(folder, ("n_factors", "n_factor"), ("n = 5", "n = 0"))
     with pytest.raises(DataError, match=r"estimator\.n_factor.*|recommend\.n") as caught:

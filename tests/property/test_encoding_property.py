@@ -8,7 +8,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factorec.encoding import STATE_SCHEMA, Categorical, Encoder, MultiLabel, Numeric, Precomputed, fields_from_json
+from factorec.encoding import (
+    STATE_SCHEMA,
+    Categorical,
+    Datetime,
+    Encoder,
+    History,
+    MultiLabel,
+    Numeric,
+    Precomputed,
+    fields_from_json,
+)
 from factorec.formats.schema import check_tensors
 
 MISSING = st.sampled_from(["ignore", "category"])
@@ -48,6 +58,8 @@ def declarations(draw, side):
         ),
         Numeric("number", bins=draw(st.sampled_from([None, 2, 3])), missing=draw(MISSING), name=f"{side} number"),
         Precomputed("number", name=f"{side} value"),
+        Datetime("number", part=draw(st.sampled_from(["year", "hour"])), missing=draw(MISSING), name=f"{side} time"),
+        History(),
     ]
     return draw(st.lists(st.sampled_from(fields), unique_by=id, max_size=4))
 

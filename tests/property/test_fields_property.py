@@ -13,6 +13,7 @@ CELLS = {
     "word": st.one_of(st.none(), WORDS),
     "number": NUMBERS,
     "labels": st.one_of(st.none(), st.lists(WORDS, max_size=3)),
+    "time": st.one_of(st.none(), st.integers(-(10**9), 10**9), st.floats(-(10.0**9), 10.0**9)),
 }
 DECLARATIONS = {
     "word": st.builds(
@@ -31,6 +32,14 @@ DECLARATIONS = {
         fr.MultiLabel,
         st.just("labels"),
         weight=st.sampled_from(["1", "1/n", "1/sqrt(n)"]),
+        missing=st.sampled_from(["ignore", "category"]),
+    ),
+    "time": st.builds(
+        fr.Datetime,
+        st.just("time"),
+        part=st.sampled_from(["date", "week", "month", "year", "hour", "weekday"]),
+        time_zone=st.sampled_from(["UTC", "Europe/Berlin"]),
+        min_count=st.integers(1, 2),
         missing=st.sampled_from(["ignore", "category"]),
     ),
 }
@@ -53,6 +62,8 @@ def problems(draw):
     for side, size in (("user", 10), ("item", 13), ("context", n)):
         kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), max_size=2, unique=True))
         fields[side] = [draw(DECLARATIONS[kind]).set_params(name=f"{side} {kind}") for kind in kinds]
+        if side != "context" and draw(st.booleans()):
+            fields[side].insert(draw(st.integers(0, len(fields[side]))), fr.History())
         columns = {kind: column(CELLS[kind], size) for kind in sorted(CELLS)}
         if side == "context":
             table |= {kind: _column(values) for kind, values in columns.items()}

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ._ids import is_missing
 from ._values import values_of
 
-__all__ = ["UNITS", "Times", "local_times", "read_times", "zone_of"]
+__all__ = ["FIRST", "LAST", "UNITS", "Times", "local_times", "read_times", "zone_of"]
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}  # microseconds in each
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -65,7 +65,8 @@ def read_times(table: Any, name: Any, unit: str) -> tuple[Times, npt.NDArray[np.
         times = np.where(missing, 0, values.astype("M8[us]").view(np.int64))
     elif values.dtype.kind in "iuf":
         missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
-        _refuse(values, name, (np.abs(values) > abs(FIRST) / UNITS[unit]) & ~missing, unit)
+        beyond = (values < FIRST / UNITS[unit]) | (values > LAST / UNITS[unit])  # int64 would not hold them
+        _refuse(values, name, beyond & ~missing, unit)
         numbers = np.where(missing, 0, values)
         # Whole numbers stay so: float64 has not all microseconds of today.
         times = numbers.astype(np.int64)

@@ -17,7 +17,7 @@ from .contexts import find_entities
 from .fields import Field, HistoryField, IdField
 from .histories import longer_histories
 from .layout import Context, Layout, Side
-from .tables import series
+from .tables import check_lengths, series
 from .vocabulary import Vocabulary
 
 __all__ = ["extended"]
@@ -60,12 +60,11 @@ def _with_histories(side: Side, other: Side, table: Any) -> Side:
     """A side whose histories go over all ids that the other side has now, and know the rows of `table` too."""
     if not any(isinstance(field, HistoryField) for field in side.fields):
         return side
-    own, met = np.empty((2, 0), np.int64)
+    own = met = np.empty(0, np.int64)
     if table is not None:
-        own, met = (
-            side.entities.index(series(table, side.ids.column)),
-            other.ids.vocabulary.index(series(table, other.ids.column)),
-        )
+        check_lengths(table, [side.ids.column, other.ids.column])
+        own = side.entities.index(series(table, side.ids.column))
+        met = other.ids.vocabulary.index(series(table, other.ids.column))
     if not len(own) and all(f.n_columns == other.ids.n_columns for f in side.fields if isinstance(f, HistoryField)):
         return side
     fields: list[Field] = []

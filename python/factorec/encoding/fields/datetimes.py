@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from ...errors import DataError
 from .._sparse import one_hot
-from .._times import UNITS, Times, local_times, read_times, zone_of
+from .._times import FIRST, LAST, UNITS, Times, local_times, read_times, zone_of
 from ..vocabulary import Vocabulary
 from .base import Declaration, Learnt, choose
 from .categories import CategoriesField, learn_categories, refuse_missing, unpack_categories
@@ -145,7 +145,11 @@ class Datetime(Declaration):
     def restore_field(self, learnt: Learnt) -> DatetimeField:
         """Make the field of a file."""
         field = DatetimeField(self.field_name, self, *unpack_categories(learnt, self.column))
-        field.feature_names()  # a number that no time has raises
+        whole_week = np.append(np.arange(0, 7 * DAY, HOUR), [FIRST - DAY, LAST + DAY])
+        possible = PARTS[self.part][0](whole_week)
+        codes = field.vocabulary.ids
+        if len(codes) and (codes.dtype != np.int64 or codes.min() < possible.min() or codes.max() > possible.max()):
+            raise ValueError(f"there is no such {self.part}")
         return field
 
     def read(self, table: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
