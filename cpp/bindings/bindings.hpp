@@ -9,6 +9,7 @@ void bind_gibbs(pybind11::module_& module);
 void bind_implicit_als(pybind11::module_& module);
 void bind_json_rows(pybind11::module_& module);
 void bind_metrics(pybind11::module_& module);
+void bind_ranking(pybind11::module_& module);
 void bind_recordio(pybind11::module_& module);
 void bind_scoring(pybind11::module_& module);
 void bind_search(pybind11::module_& module);

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_gibbs(module);
   bind_scoring(module);
   bind_training(module);
+  bind_ranking(module);
   bind_search(module);
   bind_implicit_als(module);
   bind_json_rows(module);

@@ -199,3 +199,30 @@ class ImplicitAls:
     ) -> None: ...
     def sweep(self) -> float: ...
     def copy_to(self, factors: npt.NDArray[np.float32]) -> None: ...
+
+class RankingTrainer:
+    def __init__(
+        self,
+        blocks: list[tuple[npt.NDArray[Any] | None, _Csr]],
+        n_rows: int,
+        weight: npt.NDArray[np.float32] | None,
+        features: tuple[
+            npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]
+        ],
+        seen: _Csr,
+        popularity: npt.NDArray[np.int64] | None,
+        options: dict[str, Any],
+        parameters: tuple[
+            npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]
+        ],
+    ) -> None: ...
+    def epoch(self, number: int) -> tuple[float, float]: ...
+    def copy_to(
+        self,
+        linear: npt.NDArray[np.float32],
+        factors: npt.NDArray[np.float32],
+        linear_accumulator: npt.NDArray[np.float32],
+        factors_accumulator: npt.NDArray[np.float32],
+    ) -> None: ...
+    def charged(self) -> npt.NDArray[np.float64]: ...
+    def finite(self) -> bool: ...

@@ -7,6 +7,7 @@
 #include "kernels/gibbs_kernel.hpp"
 #include "kernels/implicit_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
+#include "kernels/ranking_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
 #include "kernels/training_kernel.hpp"
@@ -21,6 +22,7 @@ struct Kernels {
   SearchKernels search;
   TrainingKernels training;
   AdamKernels adam;
+  RankingKernels ranking;
   const CodesKernels* codes = nullptr;  // null where the level has none
 };
 

@@ -9,6 +9,7 @@ from .ordinal import FMOrdinal
 from .parameters import FMParameters
 from .penalties import Penalties, Prior
 from .posterior import Posterior
+from .ranker import FMRanker
 from .regressor import FMRegressor
 from .sampling import NegativeSampling
 from .training_set import Block, TrainingSet
@@ -19,6 +20,7 @@ __all__ = [
     "FMClassifier",
     "FMOrdinal",
     "FMParameters",
+    "FMRanker",
     "FMRegressor",
     "NegativeSampling",
     "Penalties",

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
-from ._checks import check_settings
 from ._learner import Learner, Ranges
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr
@@ -131,7 +130,7 @@ class BaseFM(Learner):
         """
         with self._all_or_nothing():
             going_on = hasattr(self, "parameters_")
-            check_settings(self)
+            self._check_settings()
             problem = self._problem(
                 X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
             )

@@ -16,6 +16,7 @@ __all__ = [
     "check_fields",
     "check_finite",
     "check_integer",
+    "check_l2",
     "check_real",
     "check_settings",
     "row_weights",
@@ -37,6 +38,16 @@ def check_real(name: str, value: Any, *, low: float, above: bool = False) -> flo
     return float(value)
 
 
+def check_l2(estimator: Any) -> None:
+    """The parameters ``l2_linear`` and ``l2_factors``."""
+    for name in ("l2_linear", "l2_factors"):
+        value = getattr(estimator, name)
+        if value is None:
+            continue
+        for key, one in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
+
+
 def check_settings(estimator: Any) -> None:
     """The constructor parameters of an estimator."""
     for name in ("n_factors", "n_epochs", "n_iter_no_change"):
@@ -48,12 +59,7 @@ def check_settings(estimator: Any) -> None:
     if not isinstance(estimator.verbose, numbers.Integral | np.bool_):
         raise DataError(f"verbose must be an integer or a bool, got {estimator.verbose!r}")
     check_real("validation_fraction", estimator.validation_fraction, low=0, above=True)
-    for name in ("l2_linear", "l2_factors"):
-        value = getattr(estimator, name)
-        if value is None:
-            continue
-        for key, one in value.items() if isinstance(value, Mapping) else [(None, value)]:
-            check_real(name if key is None else f"{name}[{key!r}]", one, low=0)
+    check_l2(estimator)
     if estimator.clip_gradient is not None:
         check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
     if estimator.solver not in ("adagrad", "adam", "sgd"):

@@ -52,6 +52,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 
     # What differs between the estimators.
 
+    def _check_settings(self) -> None:
+        check_settings(self)
+
     def _encode_target(
         self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
     ) -> npt.NDArray[np.float64]:
@@ -127,7 +130,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         on_epoch: OnEpoch | None,
     ) -> None:
         going_on = bool(self.warm_start) and hasattr(self, "parameters_")
-        check_settings(self)
+        self._check_settings()
         problem = self._problem(X, y, sample_weight, field_ranges, reset=not going_on)
         evaluation: dict[str, Problem] = {}
         if validation[0] is not None:

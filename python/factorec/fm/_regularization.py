@@ -14,7 +14,7 @@ from ._tuned import NO_FIELD, Tuned, by_field
 from .penalties import Penalties
 from .training_set import TrainingSet
 
-__all__ = ["Regularization", "combined", "total_weights"]
+__all__ = ["Regularization", "combined", "entity_features", "total_weights"]
 
 
 def total_weights(
@@ -34,14 +34,14 @@ def total_weights(
     # A user with unseen items gets m negatives a positive: those rows hold the user's and the context's features.
     has_unseen = np.diff(data.negatives.seen.indptr) < data.negatives.seen.shape[1]
     row_negatives = m * row_weight * has_unseen[data.blocks[0].index[positive]]
-    totals = totals + _of_features(data.blocks[0].rows, of_user) + _of_features(data.blocks[-1].rows, of_item)
+    totals = totals + entity_features(data.blocks[0].rows, of_user) + entity_features(data.blocks[-1].rows, of_item)
     for block in data.blocks[1:-1]:
         of_entity = np.bincount(block.index[positive], row_negatives, block.rows.shape[0])
-        totals += _of_features(block.rows, of_entity)
+        totals += entity_features(block.rows, of_entity)
     return totals
 
 
-def _of_features(rows: Any, of_entity: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def entity_features(rows: Any, of_entity: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Sum over the entities in which each feature is stored, as the core counts: a stored 0 is charged too."""
     return np.bincount(rows.indices, np.repeat(of_entity, np.diff(rows.indptr)), rows.shape[1]).astype(np.float64)
 

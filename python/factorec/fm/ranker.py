@@ -1,0 +1,278 @@
+"""Lists of items: the ranker."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .._threads import resolve_n_jobs
+from ..errors import DataError
+from ._base import BaseFM
+from ._checks import check_finite, check_integer, check_l2, check_real, row_weights
+from ._learner import Ranges
+from ._problem import Problem
+from ._progress import OnEpoch
+from ._ranking import positives, train_to_rank
+from ._tuned import Tuned
+from .training_set import TrainingSet
+
+__all__ = ["FMRanker"]
+
+_LOSSES = ("softmax", "bpr", "warp")
+_SOLVERS = ("adagrad",)
+_BATCH_ROWS = 256
+
+
+class FMRanker(BaseFM):
+    """Ranker: a factorization machine that puts what a user met above what the user has not seen.
+
+    The score is that of `FMClassifier`, ``y(x) = b + w'x + 1/2 (|V'x|**2 - sum_f x_f**2 |V_f|**2)``; only its order
+    over the items of one query has a meaning, so b is 0 and the features of queries have no linear weights.
+
+    Parameters
+    ----------
+    n_factors : int, default=64
+        Factors of each feature (k).
+    loss : {"softmax", "bpr", "warp"}, default="softmax"
+        What a row and its negatives are charged. "softmax": minus the log of the item's share in the sum of
+        ``exp(score)`` over it and the negatives [1]_. "bpr": mean over the negatives of
+        ``log(1 + exp(score of the negative - score of the item))`` [2]_. "warp": of the first negative whose score
+        comes within 1 of the item's, by how much it does, times ``log(1 + rank)`` with the rank that finding it after
+        so many tries lets expect [3]_.
+    solver : {"adagrad"}, default="adagrad"
+    n_epochs : int, optional
+        Passes over the rows. None: 15.
+    learning_rate : float or dict of str to float, optional
+        One rate, or rates by name: ``"linear"``, ``"factors"``, and fields. None: tuned by loss.
+    l2_linear, l2_factors : float or dict of str to float, optional
+        Charged for each row, and for each of its negatives, in which a feature occurs (the query's once a row), times
+        the row's weight. None: tuned by loss.
+    l2_count_power : float, default=0
+        The charge of a feature is multiplied by (its rows and negatives / their mean in its field) ** -power.
+    init_scale : float
+        Standard deviation of the factors of user and item ids at the start. Other fields start at zero.
+    n_negatives : int, optional
+        Negatives of each row and epoch, the tries of "warp". None: 20.
+    batch_size : int, optional
+        Rows after which everything takes a step. None: 256.
+    shuffle : bool, default=True
+        Visit the rows in an order drawn by the seed and the epoch, not in their own.
+    early_stopping : bool, default=False
+        Stop when the NDCG of lists of ten, over the validation rows, has not risen for ``n_iter_no_change`` epochs, and
+        keep the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows held out where no ``X_val`` is given.
+    n_iter_no_change : int, default=3
+        Epochs that early stopping waits for an improvement.
+    warm_start : bool, default=False
+        ``fit`` goes on from the parameters, accumulators and epoch number that there are.
+    n_jobs : int, optional
+        Threads; None: all that the process may use. The result does not depend on it.
+    random_state : int, RandomState or None
+        Seed of the start values, the order of the rows, the rows held out and the negatives.
+    verbose : int, default=0
+        1: a progress bar; 2: a line an epoch.
+
+    Attributes
+    ----------
+    parameters_ : FMParameters
+    bias_, linear_, factors_, penalties_
+        Parts of ``parameters_``.
+    history_ : dict of str to dict of str to ndarray
+        "train" -> loss, each row before its own batch's step; "validation" and the names of ``eval_set`` ->
+        ndcg_at_10, with grades as gains; value after each epoch.
+    n_features_in_ : int
+
+    Notes
+    -----
+    ``fit`` takes a `TrainingSet`. A target above 0 is the grade of the row, which multiplies its weight: 1 for a like,
+    0.3 for a film that was watched and rated low. A row of target 0 is not trained on. ``negatives.seen`` says what is
+    never drawn as a negative; ``negatives.n_per_positive`` is not read.
+
+    References
+    ----------
+    .. [1] Jean, S., Cho, K., Memisevic, R. and Bengio, Y. (2015). On using very large target vocabulary for neural
+       machine translation. ACL.
+    .. [2] Rendle, S., Freudenthaler, C., Gantner, Z. and Schmidt-Thieme, L. (2009). BPR: Bayesian personalized
+       ranking from implicit feedback. UAI.
+    .. [3] Weston, J., Bengio, S. and Usunier, N. (2011). WSABIE: scaling up to large vocabulary image annotation.
+       IJCAI.
+
+    Examples
+    --------
+    Two groups of users, who like items of their own:
+
+    >>> import numpy as np, scipy.sparse as sp
+    >>> from factorec.fm import NegativeSampling, TrainingSet
+    >>> user, item = np.array([0, 0, 1, 1, 2, 2, 3]), np.array([0, 1, 0, 1, 2, 3, 2])
+    >>> seen = sp.csr_array((np.ones(7), (user, item)), (4, 4))
+    >>> data = TrainingSet.from_ids(
+    ...     user, item, np.ones(7), n_users=4, n_items=4, negatives=NegativeSampling(1, seen)
+    ... )
+    >>> fm = FMRanker(n_factors=4, n_epochs=100, init_scale=0.5, random_state=0).fit(data)
+    >>> unseen = TrainingSet.from_ids([3, 3, 3], [0, 1, 3], np.zeros(3), n_users=4, n_items=4)
+    >>> int(fm.predict(unseen).argmax())
+    2
+    """
+
+    _loss = "ranking"
+    _tuned_by_loss: ClassVar = {
+        "softmax": Tuned(learning_rate=0.1, l2_linear=0.03, l2_factors=0.03),
+        "bpr": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
+        "warp": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
+    }
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        *,
+        loss: str = "softmax",
+        solver: str = "adagrad",
+        n_epochs: int | None = None,
+        learning_rate: float | Mapping[str, float] | None = None,
+        l2_linear: float | Mapping[str, float] | None = None,
+        l2_factors: float | Mapping[str, float] | None = None,
+        l2_count_power: float = 0.0,
+        init_scale: float = 0.1,
+        n_negatives: int | None = None,
+        batch_size: int | None = None,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.loss = loss
+        self.solver = solver
+        self.n_epochs = n_epochs
+        self.learning_rate = learning_rate
+        self.l2_linear = l2_linear
+        self.l2_factors = l2_factors
+        self.l2_count_power = l2_count_power
+        self.init_scale = init_scale
+        self.n_negatives = n_negatives
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Raw scores: `decision_function`. They order the items of one query; across queries they mean nothing.
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows,)
+        """
+        return self.decision_function(X)
+
+    def _check_settings(self) -> None:
+        if self.loss not in _LOSSES:
+            raise DataError(f"loss must be one of {', '.join(map(repr, _LOSSES))}, got {self.loss!r}")
+        if self.solver not in _SOLVERS:
+            raise DataError(f"solver must be {' or '.join(map(repr, _SOLVERS))}, got {self.solver!r}")
+        for name in ("n_factors", "n_iter_no_change"):
+            check_integer(name, getattr(self, name), low=1)
+        for name in ("n_epochs", "n_negatives", "batch_size"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), low=1)
+        for name in ("init_scale", "l2_count_power"):
+            check_real(name, getattr(self, name), low=0)
+        check_real("validation_fraction", self.validation_fraction, low=0, above=True)
+        check_l2(self)
+        if not isinstance(self.verbose, numbers.Integral | np.bool_):
+            raise DataError(f"verbose must be an integer or a bool, got {self.verbose!r}")
+
+    def _problem(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        field_ranges: Ranges | None,
+        *,
+        reset: bool,
+        classes: Any = None,
+        partial: bool = False,
+        class_weights: bool = True,
+    ) -> Problem:
+        if not isinstance(X, TrainingSet):
+            raise DataError(
+                f"FMRanker takes a TrainingSet, not {type(X).__name__}: which columns are an item's and what a user "
+                "has seen do not show in a flat matrix. TrainingSet.from_ids makes one of ids, Recommender of a table"
+            )
+        if y is not None or sample_weight is not None or field_ranges is not None:
+            raise DataError(
+                "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
+            )
+        if reset:
+            self.n_features_in_ = X.n_features
+        elif X.n_features != self.n_features_in_:
+            raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
+        check_finite("target", X.target)
+        negative = np.flatnonzero(X.target < 0)
+        if len(negative):
+            raise DataError(
+                f"target[{negative[0]}] is {X.target[negative[0]]}: a ranker's targets are grades, 0 for rows that "
+                "are seen only"
+            )
+        rows = X.row_arrays()
+        rows.n_threads = resolve_n_jobs(self.n_jobs)
+        return Problem(X, rows, X.target, row_weights(X.weight, X.n_rows, "weight")).without_zero_weights()
+
+    def _train(
+        self,
+        problem: Problem,
+        evaluation: dict[str, Problem],
+        n_epochs: int | None,
+        stop_after: int | None,
+        seed: int,
+        *,
+        going_on: bool,
+        add_penalties: bool,
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        data = problem.training_set
+        if data is None or data.negatives is None:
+            raise DataError(
+                "FMRanker needs negatives=NegativeSampling(1, seen) in its TrainingSet: seen says which items are "
+                "never drawn as negatives of a user"
+            )
+        train_to_rank(
+            self,
+            positives(problem),
+            evaluation,
+            n_epochs or 15,
+            stop_after,
+            seed,
+            going_on=going_on,
+            add_penalties=add_penalties,
+            on_epoch=on_epoch,
+        )
+
+    def _batch_rows(self) -> int:
+        return _BATCH_ROWS if self.batch_size is None else int(self.batch_size)
+
+    def _negatives_per_row(self) -> int:
+        return 20 if self.n_negatives is None else int(self.n_negatives)
+
+    def _tuned_of_loss(self) -> Tuned:
+        return self._tuned_by_loss[self.loss]
+
+    def _tuned_side_of_loss(self) -> Tuned:
+        return self._tuned_by_loss[self.loss]
