@@ -56,12 +56,14 @@ py::dict as_dict(const PassSums& sums) {
   result["positive"] = sums.positive;
   result["predicted_positive"] = sums.predicted_positive;
   result["true_positive"] = sums.true_positive;
+  result["squared"] = sums.squared;
   return result;
 }
 
 std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py::object weight, py::tuple features,
                                           const Ranges& grid_candidates, py::object negatives,
-                                          const py::dict& options, py::tuple parameters, py::object moments) {
+                                          const py::dict& options, py::tuple parameters, py::object moments,
+                                          const py::object& cuts) {
   auto held = std::make_unique<HeldTrainer>();
   for (const py::handle object : {py::handle(blocks), py::handle(target), py::handle(weight), py::handle(features),
                                   py::handle(negatives)})
@@ -78,7 +80,7 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
   data.grid_candidates = fields_of(grid_candidates);
 
   TrainingOptions set;
-  set.loss = choice<Loss>(options["loss"].cast<std::string>(), {{"squared", Loss::squared}, {"logistic", Loss::logistic}});
+  set.loss = choice<Loss>(options["loss"].cast<std::string>(), {{"squared", Loss::squared}, {"logistic", Loss::logistic}, {"ordinal", Loss::ordinal}});
   set.solver = choice<Solver>(options["solver"].cast<std::string>(), {{"sgd", Solver::sgd}, {"adagrad", Solver::adagrad}, {"adam", Solver::adam}});
   if (set.solver == Solver::adam) {
     set.adam.epsilon = options["epsilon"].cast<double>();
@@ -114,6 +116,13 @@ std::unique_ptr<HeldTrainer> make_trainer(py::list blocks, py::array target, py:
     bias.n_steps = of_adam[2].cast<std::int64_t>();
     start.moments = view_moments(of_adam, 3);
   }
+  // Copied by the trainer.
+  std::vector<std::vector<double>> of_cuts;
+  if (!cuts.is_none()) of_cuts = cuts.cast<std::vector<std::vector<double>>>();
+  if (of_cuts.size() == 4)
+    data.cuts = {of_cuts[0], of_cuts[1], of_cuts[2], of_cuts[3]};
+  else if (!of_cuts.empty())
+    throw std::invalid_argument("cuts must be values, accumulators, weights and distances");
   interruptible([&](Control& control) {
     if (draws) data.negatives.emplace(seen, sampling.first, set.seed, set.n_threads, control);
     held->trainer = std::make_unique<Trainer>(std::move(data), set, start, bias, control);
@@ -127,7 +136,7 @@ void bind_training(py::module_& module) {
   py::class_<HeldTrainer>(module, "Trainer")
       .def(py::init(&make_trainer), py::arg("blocks"), py::arg("target"), py::arg("weight"), py::arg("features"),
            py::arg("grid_candidates"), py::arg("negatives"), py::arg("options"),
-           py::arg("parameters"), py::arg("moments") = py::none())
+           py::arg("parameters"), py::arg("moments") = py::none(), py::arg("cuts") = py::none())
       .def(
           "epoch",
           [](HeldTrainer& self, std::uint64_t number) {
@@ -156,6 +165,13 @@ void bind_training(py::module_& module) {
            [](const HeldTrainer& self) {
              const auto steps = self.trainer->steps();
              return py::array_t<std::int64_t>(static_cast<py::ssize_t>(steps.size()), steps.data());
+           })
+      .def("cuts",
+           [](const HeldTrainer& self) {
+             const auto copy = [](std::span<const double> x) {
+               return py::array_t<double>(static_cast<py::ssize_t>(x.size()), x.data());
+             };
+             return py::make_tuple(copy(self.trainer->cuts()), copy(self.trainer->cut_accumulators()));
            })
       .def("finite", [](const HeldTrainer& self) { return self.trainer->finite(); })
       .def_property_readonly("has_grid", [](const HeldTrainer& self) { return self.trainer->has_grid(); })

@@ -13,9 +13,10 @@ constexpr std::int64_t kFrozenRows = 1024;  // rows of a block between two steps
 }  // namespace
 
 GroupPass::GroupPass(const TrainingData& data, const TrainingOptions& options, const FeatureTable& table,
-                     const Grid* grid, std::int64_t n_live)
+                     const Grid* grid, std::int64_t n_live, const Cuts* cuts)
     : options_(options),
       table_(table),
+      cuts_(cuts),
       grid_(grid != nullptr),
       n_features_(data.rows.n_features),
       n_live_(n_live),
@@ -40,7 +41,7 @@ PassSums GroupPass::run_round(std::span<const std::int32_t> blocks, const Schedu
     if (turn % 2 == 1) return step_part(i, n, blocks.size());
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t begin = schedule.begin(blocks[at]) + turn / 2 * kFrozenRows;
-    run_places(begin, std::min(begin + kFrozenRows, schedule.end(blocks[at])), bias, work_[at], of_block[at], control);
+    run_places(begin, std::min(begin + kFrozenRows, schedule.end(blocks[at])), bias, at, of_block[at], control);
   };
   parallel_rounds(n_turns, n, schedule.threads_for(blocks, options_.n_threads), control, run, [](std::int64_t) {});
   PassSums sums;
@@ -51,14 +52,15 @@ PassSums GroupPass::run_round(std::span<const std::int32_t> blocks, const Schedu
 PassSums GroupPass::run_rows(std::int64_t begin, std::int64_t end, float bias, Control& control) {
   reserve(1);
   PassSums sums;
-  run_places(begin, end, bias, work_.front(), sums, control);
+  run_places(begin, end, bias, 0, sums, control);
   if (!live_only()) step_part(0, 1, 1);
   return sums;
 }
 
-// Rows at places [begin, end), after which their gradients stand in `work`.
-void GroupPass::run_places(std::int64_t begin, std::int64_t end, float bias, Work& work, PassSums& sums,
-                           Control& control) const {
+// Rows at places [begin, end), after which their gradients stand in the work of `block`.
+void GroupPass::run_places(std::int64_t begin, std::int64_t end, float bias, std::size_t block, PassSums& sums,
+                           Control& control) {
+  Work& work = work_[block];
   const TrainingKernels& kernel = kernels().training;
   const auto solver = static_cast<int>(options_.solver), loss = static_cast<int>(options_.loss);
   const auto run = grid_ ? kernel.group_rows[solver][loss]
@@ -77,6 +79,7 @@ void GroupPass::run_places(std::int64_t begin, std::int64_t end, float bias, Wor
     job.entry_table = job.table.data + (grid_ ? n_live_ * job.table.stride : 0);
     job.clip = options_.clip;
     job.bias = bias;
+    if (cuts_) job.cuts = cuts_->view(block);
     job.rows = gathering_.rows() + place;
     job.weights = gathering_.weights() ? gathering_.weights() + place : nullptr;
     job.n_rows = work.rows.n_rows;

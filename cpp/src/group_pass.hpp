@@ -5,6 +5,7 @@
 
 #include "factorec/control.hpp"
 #include "factorec/training.hpp"
+#include "cuts.hpp"
 #include "feature_table.hpp"
 #include "gathering.hpp"
 #include "gradient_sums.hpp"
@@ -15,9 +16,10 @@ namespace factorec {
 class GroupPass {
  public:
   // Features at places of the table below `n_live` are updated row by row, the others by merged steps. With a grid
-  // the live ones are those of its fields; without, all are or none is. All must outlive the pass.
+  // the live ones are those of its fields; without, all are or none is. `cuts`: null unless the loss is ordinal. All
+  // must outlive the pass.
   GroupPass(const TrainingData& data, const TrainingOptions& options, const FeatureTable& table, const Grid* grid,
-            std::int64_t n_live);
+            std::int64_t n_live, const Cuts* cuts);
 
   // Takes the rows of a schedule over: before the first epoch and whenever it is a new one.
   void follow(Schedule& schedule, Control& control) { gathering_.follow(schedule, options_.n_threads, control); }
@@ -40,12 +42,13 @@ class GroupPass {
 
   bool live_only() const { return !grid_ && n_live_ > 0; }
   void reserve(std::size_t n);
-  void run_places(std::int64_t begin, std::int64_t end, float bias, Work& work, PassSums& sums,
-                  Control& control) const;
+  void run_places(std::int64_t begin, std::int64_t end, float bias, std::size_t block, PassSums& sums,
+                  Control& control);
   void step_part(std::int64_t i, std::int64_t n, std::size_t n_sums);
 
   const TrainingOptions& options_;
   const FeatureTable& table_;
+  const Cuts* cuts_;
   bool grid_;
   std::int64_t n_features_;
   std::int64_t n_live_;

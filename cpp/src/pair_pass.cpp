@@ -15,15 +15,19 @@ constexpr std::int64_t kRowsPerThread = 8192;  // of an epoch; fewer are done so
 }  // namespace
 
 PairPass::PairPass(const Grid& grid, const ParameterArrays& start, const FeatureSettings& settings,
-                   const TrainingOptions& options)
+                   const TrainingOptions& options, const Cuts* cuts)
     : options_(options),
+      cuts_(cuts),
       table_(grid, start, settings, options, kernels().training.width),
       finite_(table_.finite(0, 1)) {}
 
-PassSums PairPass::run_block(std::int32_t block, const Schedule& schedule, float bias, Control& control) const {
+// `place`: the block's among those of its round.
+PassSums PairPass::run_block(std::int32_t block, std::size_t place, const Schedule& schedule, float bias,
+                             Control& control) const {
   const auto run = kernels().training.pair_rows[static_cast<int>(options_.solver)][static_cast<int>(options_.loss)];
   PairJob job = table_.job(block / schedule.n_groups, block % schedule.n_groups);
   job.bias = bias;
+  if (cuts_) job.cuts = cuts_->view(place);
   PassSums sums;
   const std::int64_t end = schedule.end(block);
   for (std::int64_t at = schedule.begin(block); at < end; at += kRowsPerPoll) {
@@ -55,9 +59,9 @@ void PairPass::run_epoch(const std::vector<std::int32_t>& blocks, const Schedule
       if (!table_.finite(i, n_groups)) all_finite = false;
       return;
     }
-    const std::int32_t place = place_of[static_cast<std::size_t>(round * n_groups + i)];
-    of_block[static_cast<std::size_t>(place)] =
-        run_block(blocks[static_cast<std::size_t>(round * n_groups + place)], schedule, bias, control);
+    const auto place = static_cast<std::size_t>(place_of[static_cast<std::size_t>(round * n_groups + i)]);
+    of_block[place] =
+        run_block(blocks[static_cast<std::size_t>(round * n_groups) + place], place, schedule, bias, control);
   };
   const auto finish = [&](std::int64_t round) {
     if (round == n_groups) return;

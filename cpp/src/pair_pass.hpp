@@ -6,6 +6,7 @@
 
 #include "factorec/control.hpp"
 #include "factorec/training.hpp"
+#include "cuts.hpp"
 #include "pair_table.hpp"
 #include "schedule.hpp"
 
@@ -13,8 +14,9 @@ namespace factorec {
 
 class PairPass {
  public:
+  // `cuts`: null unless the loss is ordinal.
   PairPass(const Grid& grid, const ParameterArrays& start, const FeatureSettings& settings,
-           const TrainingOptions& options);
+           const TrainingOptions& options, const Cuts* cuts);
 
   // Runs the rounds of `blocks` (see order_blocks). `end_round` gets each round's sums, the blocks' added in their
   // order, and returns the bias of the next round.
@@ -26,9 +28,10 @@ class PairPass {
   std::int64_t n_factors() const { return table_.n_factors(); }
 
  private:
-  PassSums run_block(std::int32_t block, const Schedule& schedule, float bias, Control& control) const;
+  PassSums run_block(std::int32_t block, std::size_t place, const Schedule& schedule, float bias, Control& control) const;
 
   TrainingOptions options_;
+  const Cuts* cuts_;
   PairTable table_;
   bool finite_;
 };

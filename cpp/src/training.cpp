@@ -9,6 +9,9 @@
 // No grid, batch_size 1: row by row, every feature and the bias, rows shuffled anew each epoch.
 // batch_size m > 1: everything is constant for m rows, then takes one merged step.
 //
+// Ordinal loss: the bias stays as it is, and the cuts between levels step as the bias would, each by its own mean
+// slope.
+//
 // Adam, whatever the batch_size: see adam_pass.cpp.
 #include "factorec/training.hpp"
 
@@ -20,6 +23,7 @@
 #include <string>
 
 #include "adam_pass.hpp"
+#include "cuts.hpp"
 #include "factorec/validation.hpp"
 #include "feature_table.hpp"
 #include "group_pass.hpp"
@@ -46,6 +50,7 @@ void PassSums::add(const PassSums& other) {
   positive += other.positive;
   predicted_positive += other.predicted_positive;
   true_positive += other.true_positive;
+  squared += other.squared;
 }
 
 class Trainer::State {
@@ -57,6 +62,7 @@ class Trainer::State {
     control.throw_if_stopped();
     order_.resize(static_cast<std::size_t>(data_.rows.n_rows));
     std::iota(order_.begin(), order_.end(), RowNumber{0});
+    if (options_.loss == Loss::ordinal) cuts_.emplace(data_.cuts);
     const bool adam = options_.solver == Solver::adam;
     const bool by_row = options_.batch_size == 1 && !adam;
     if (by_row)
@@ -65,13 +71,13 @@ class Trainer::State {
     pairs_ = grid_ && grid_->pairs_fit && only_pairs();
     if (options_.shuffle) shuffle(order_, rng().fork(kRowOrder), control);
     if (pairs_) {
-      pair_pass_.emplace(*grid_, start, data_.features, options_);
+      pair_pass_.emplace(*grid_, start, data_.features, options_, cuts());
     } else {
       table_.emplace(places(by_row), start, data_.features, kernels().training.width);
       if (adam)
         adam_pass_.emplace(data_, options_, *table_, start.moments);
       else
-        group_pass_.emplace(data_, options_, *table_, grid_ ? &*grid_ : nullptr, n_live_);
+        group_pass_.emplace(data_, options_, *table_, grid_ ? &*grid_ : nullptr, n_live_, cuts());
     }
     if (reshuffles()) return;
     if (data_.negatives) {
@@ -91,13 +97,14 @@ class Trainer::State {
   PassSums epoch(std::uint64_t number, Control& control) {
     if (data_.negatives || reshuffles()) schedule(number, control);
     if (adam_pass_) return adam_pass_->run_epoch(schedule_.size(), bias_, control);
+    if (cuts_) cuts_->reserve(grid_ ? static_cast<std::size_t>(schedule_.n_groups) : 1);
     if (!grid_) return run_batches(control);
     const CounterRng order = rng().fork(kBlockOrder).fork(number);
     const std::vector<std::int32_t> blocks = order_blocks(schedule_.n_groups, options_.shuffle ? &order : nullptr);
     const auto n_groups = static_cast<std::size_t>(schedule_.n_groups);
     PassSums sums;
     const auto end_round = [&](const PassSums& of_round) {
-      step_bias(of_round);
+      end_batch(of_round);
       sums.add(of_round);
       return bias();
     };
@@ -117,7 +124,7 @@ class Trainer::State {
   }
 
   bool finite() const {
-    return std::isfinite(bias_.value) && (pairs_ ? pair_pass_->finite() : table_->finite()) &&
+    return std::isfinite(bias_.value) && (!cuts_ || cuts_->finite()) && (pairs_ ? pair_pass_->finite() : table_->finite()) &&
            (!adam_pass_ || adam_pass_->finite());
   }
 
@@ -126,6 +133,11 @@ class Trainer::State {
   }
   std::span<const std::int64_t> steps() const {
     return adam_pass_ ? adam_pass_->steps() : std::span<const std::int64_t>();
+  }
+
+  std::span<const double> cut_values() const { return cuts_ ? cuts_->values() : std::span<const double>(); }
+  std::span<const double> cut_accumulators() const {
+    return cuts_ ? cuts_->accumulators() : std::span<const double>();
   }
 
   bool has_grid() const { return grid_.has_value(); }
@@ -153,6 +165,7 @@ class Trainer::State {
       for (std::size_t i = 0; i < data_.weight.size(); ++i)
         if (data_.weight[i] < 0) throw std::invalid_argument("weight[" + std::to_string(i) + "] is negative");
     }
+    if (options_.loss == Loss::ordinal) check_levels();
     check_size(data_.features.rate_linear.size(), rows.n_features, "rate_linear");
     check_size(data_.features.rate_factors.size(), rows.n_features, "rate_factors");
     check_size(data_.features.l2_linear.size(), rows.n_features, "l2_linear");
@@ -177,6 +190,18 @@ class Trainer::State {
       if (data_.negatives->n_users() != n_users || data_.negatives->n_items() != n_items)
         throw std::invalid_argument("seen items must be (" + std::to_string(n_users) + ", " + std::to_string(n_items) +
                                     ")");
+    }
+  }
+
+  void check_levels() const {
+    if (options_.solver == Solver::adam) throw std::invalid_argument("Adam has no ordinal loss");
+    if (data_.negatives) throw std::invalid_argument("negatives have no level");
+    const auto highest = static_cast<float>(data_.cuts.cut.size());
+    for (std::size_t i = 0; i < data_.target.size(); ++i) {
+      const float level = data_.target[i];
+      if (!(level >= 0 && level <= highest) || level != std::floor(level))
+        throw std::invalid_argument("target[" + std::to_string(i) + "] is no level from 0 to " +
+                                    std::to_string(data_.cuts.cut.size()));
     }
   }
 
@@ -262,7 +287,7 @@ class Trainer::State {
     for (std::int64_t begin = 0; begin < schedule_.size(); begin += options_.batch_size) {
       const std::int64_t end = std::min(begin + options_.batch_size, schedule_.size());
       const PassSums of_batch = group_pass_->run_rows(begin, end, bias(), control);
-      step_bias(of_batch);
+      end_batch(of_batch);
       sums.add(of_batch);
     }
     return sums;
@@ -270,7 +295,16 @@ class Trainer::State {
 
   float bias() const { return static_cast<float>(bias_.value); }
 
-  // One step by the mean slope of the rows in `sums`.
+  const Cuts* cuts() const { return cuts_ ? &*cuts_ : nullptr; }
+
+  // What is constant in a round, or a batch, takes one step by the mean slope of its rows.
+  void end_batch(const PassSums& sums) {
+    if (cuts_)
+      cuts_->step(sums.weight, options_);
+    else
+      step_bias(sums);
+  }
+
   void step_bias(const PassSums& sums) {
     if (sums.weight <= 0) return;
     const double limit = options_.clip;
@@ -287,6 +321,7 @@ class Trainer::State {
   TrainingData data_;
   TrainingOptions options_;
   BiasState bias_;
+  std::optional<Cuts> cuts_;         // of ordinal loss
   std::vector<RowNumber> order_;     // rows in the order of the seed
   std::optional<Grid> grid_;
   bool pairs_ = false;
@@ -308,6 +343,8 @@ BiasState Trainer::copy_to(const ParameterArrays& arrays) const { return state_-
 bool Trainer::finite() const { return state_->finite(); }
 std::span<const BatchReport> Trainer::reports() const { return state_->reports(); }
 std::span<const std::int64_t> Trainer::steps() const { return state_->steps(); }
+std::span<const double> Trainer::cuts() const { return state_->cut_values(); }
+std::span<const double> Trainer::cut_accumulators() const { return state_->cut_accumulators(); }
 bool Trainer::has_grid() const { return state_->has_grid(); }
 bool Trainer::has_pairs() const { return state_->has_pairs(); }
 

@@ -71,6 +71,15 @@ struct BatchReport {
   PassSums sums;
 };
 
+// The cuts between ordered levels, with AdaGrad's accumulators, what the log loss of each weighs, and the distance
+// between the targets of the two levels around it. All (n_levels - 1,); empty unless the loss is ordinal.
+struct LevelCuts {
+  std::span<const double> cut;
+  std::span<const double> accumulator;
+  std::span<const double> weight;
+  std::span<const double> distance;
+};
+
 // Learning rate and L2 of each feature's linear weight and factors, (n_features,) each.
 struct FeatureSettings {
   std::span<const float> rate_linear;
@@ -87,6 +96,7 @@ struct TrainingData {
   FeatureSettings features;
   std::vector<Field> grid_candidates;
   std::optional<NegativeSampler> negatives;
+  LevelCuts cuts{};
 };
 
 class Trainer {
@@ -111,6 +121,10 @@ class Trainer {
   // Adam: the reports of the last epoch, and how many steps each feature has taken with this trainer.
   std::span<const BatchReport> reports() const;
   std::span<const std::int64_t> steps() const;
+
+  // Ordinal loss: the cuts and their accumulators. The bias stays as it is given.
+  std::span<const double> cuts() const;
+  std::span<const double> cut_accumulators() const;
 
   // Whether rows are visited by blocks of a grid, and whether by the kernel for rows of two features.
   bool has_grid() const;

@@ -55,6 +55,21 @@ struct PairSide {
   const StepSettings* settings = nullptr;
 };
 
+// The cuts between ordered levels (ordinal loss).
+struct CutsView {
+  std::int32_t n = 0;               // 0: of another loss
+  const float* cut = nullptr;
+  const float* weight = nullptr;    // of its log loss in the sum
+  const float* distance = nullptr;  // between the targets of the levels around it
+  const float* constant = nullptr;  // what the log loss of the level above has more than that of the level below,
+                                    // beside the log losses of their own cuts
+  float* lanes = nullptr;           // kGroupRows of each cut: zero, and left so
+  double* slopes = nullptr;         // of each cut, with respect to the score: added to
+};
+
+// Rows that are updated together: see loss.inc.
+constexpr std::int64_t kGroupRows = 16;
+
 struct PairJob {
   PairSide first;
   PairSide second;
@@ -68,10 +83,8 @@ struct PairJob {
   const float* weights = nullptr;  // of each row, or null: all 1
   std::int64_t n_rows = 0;
   std::int64_t n_ahead = 0;        // rows beyond n_rows that may be looked at to prefetch
+  CutsView cuts;
 };
-
-// Rows that are updated together: see loss.inc.
-constexpr std::int64_t kGroupRows = 16;
 
 // A row of a grid: its two features, by their places in the table, and other entries beside them. Without a grid
 // only the target has a meaning.
@@ -116,6 +129,7 @@ struct GroupJob {
   float* sums = nullptr;
   std::int64_t sum_stride = 0;
   float* scratch = nullptr;            // a group's padded factors
+  CutsView cuts;
 };
 
 // One step of a feature from the sums of blocks of rows, added in their order.
@@ -130,10 +144,10 @@ struct MergedStep {
 struct TrainingKernels {
   int width = 0;  // floats in a vector
   // Indexed by [solver][loss].
-  void (*pair_rows[2][2])(const PairJob&, PassSums*);
-  void (*group_rows[2][2])(const GroupJob&, PassSums*);   // two live features a row, frozen ones beside them
-  void (*live_rows[2][2])(const GroupJob&, PassSums*);    // live features only, row by row
-  void (*frozen_rows[2])(const GroupJob&, PassSums*);     // frozen features only; indexed by [loss]
+  void (*pair_rows[2][3])(const PairJob&, PassSums*);
+  void (*group_rows[2][3])(const GroupJob&, PassSums*);   // two live features a row, frozen ones beside them
+  void (*live_rows[2][3])(const GroupJob&, PassSums*);    // live features only, row by row
+  void (*frozen_rows[3])(const GroupJob&, PassSums*);     // frozen features only; indexed by [loss]
   // Indexed by [solver].
   void (*merged_step[2])(const MergedStep&);
 };
