@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fm_problems import make_ids, make_sides
-from reference_training import Negatives, Reference, Settings
+from reference_training import Cuts, Negatives, Reference, Settings
 from scipy import sparse
 
-from factorec.fm import FMClassifier, FMRegressor, TrainingSet
+from factorec.fm import FMClassifier, FMOrdinal, FMRegressor, TrainingSet
 
 
 def entries(matrix, row):
@@ -55,7 +55,7 @@ def by_feature(value, field_ranges, totals, power, ids, side):
 
 
 def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
-    """Train the reference with the estimator's settings; parameters in the target's units, and penalties."""
+    """Train the reference with the estimator's settings; parameters in the target's units, penalties and cuts."""
     data = X if isinstance(X, TrainingSet) else None
     if data is not None:
         X, y, weight, field_ranges = data.to_csr(), data.target, data.weight, data.field_ranges
@@ -88,31 +88,37 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
     if grid:  # only ids start at random
         random &= np.any([np.isin(np.arange(n_features), np.arange(*span)) for span in grid], axis=0)
     factors = np.where(random[:, None], factors * np.float32(model.init_scale), 0)
-    mean, scale, bias = 0.0, 1.0, 0.0
-    if classifier:
+    mean, scale, bias, cuts = 0.0, 1.0, 0.0, None
+    if isinstance(model, FMOrdinal):
+        levels, y = np.unique(y, return_inverse=True)
+        above = np.array([weight[y > t].sum() for t in range(len(levels) - 1)])
+        start = np.log((weight.sum() - above + 0.5) / (above + 0.5))
+        shares = np.ones(len(start)) if model.cut_weights is None else np.asarray(model.cut_weights, float)
+        cuts = Cuts(start, shares / shares.sum(), np.ones(len(start)))
+    elif classifier:
         positive = weight @ y
         bias = np.log((positive + 0.5) / (weight.sum() + n_negatives - positive + 0.5))
     else:
         mean = weight @ y / weight.sum()
         scale = np.sqrt(weight @ (y - mean) ** 2 / weight.sum())
-    ids, side = ((0.003, 0.048), (0.0022, 0.11)) if classifier else ((0.049, 0.083), (0.036, 0.056))
+    ids, side = ((t.l2_linear, t.l2_factors) for t in (type(model)._tuned, type(model)._tuned_side))
     l2 = [
         by_feature(v, field_ranges, totals, model.l2_count_power, *default)
         for v, *default in zip((model.l2_linear, model.l2_factors), ids, side, strict=True)
     ]
     settings = Settings(
-        "logistic" if classifier else "squared",
+        "logistic" if classifier else "ordinal" if cuts else "squared",
         model.solver,
         *rates_of(model.learning_rate, field_ranges, n_features),
         *l2,
-        model.l2_bias,
+        getattr(model, "l2_bias", 0.0),
         model.batch_size or 1,
         model.shuffle,
         np.inf if model.clip_gradient is None else model.clip_gradient,
         seed,
     )
     reference = Reference(
-        rows, (y - mean) / scale, weight, settings, bias, np.zeros(n_features), factors, grid, negatives
+        rows, (y - mean) / scale, weight, settings, bias, np.zeros(n_features), factors, grid, negatives, cuts
     )
     for number in range(model.n_epochs):
         reference.epoch(number)
@@ -122,11 +128,14 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
         np.sqrt(scale) * reference.factors,
         totals * l2[0],
         totals * l2[1] * scale,
+        cuts.value if cuts else None,
     )
 
 
 def assert_same(model, expected):
-    bias, linear, factors, l2_linear, l2_factors = expected
+    bias, linear, factors, l2_linear, l2_factors, cuts = expected
+    if cuts is not None:
+        np.testing.assert_allclose(model.cuts_, cuts, rtol=1e-4, atol=1e-5)
     assert model.bias_ == pytest.approx(bias, rel=1e-4, abs=1e-5)
     for ours, theirs in ((model.linear_, linear), (model.factors_, factors)):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5 * np.abs(theirs).max())
@@ -166,6 +175,16 @@ def test_regressor_is_the_defined_pass(make, solver, n_factors):
     assert_same(model, reference_of(model, data))
 
 
+@pytest.mark.parametrize("make", [make_ids, make_sides])
+@pytest.mark.parametrize("solver", ["adagrad", "sgd"])
+@pytest.mark.parametrize("n_factors", [1, 8, 17, 70])
+def test_ordinal_is_the_defined_pass(make, solver, n_factors):
+    data = make(binary=False)
+    options = settings(n_factors=n_factors, solver=solver, init_scale=0.1, cut_weights=[0.5, 0.5, 1, 0])
+    model = FMOrdinal(**options).fit(data)
+    assert_same(model, reference_of(model, data))
+
+
 OPTIONS = {
     "no shuffle": {"shuffle": False},
     "clip": {"clip_gradient": 0.05},
@@ -184,8 +203,10 @@ OPTIONS = {
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 @pytest.mark.parametrize("make", [make_ids, make_sides])
-@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor])
+@pytest.mark.parametrize("estimator", [FMClassifier, FMRegressor, FMOrdinal])
 def test_every_option(estimator, make, options):
+    if estimator is FMOrdinal:  # cuts have no L2
+        options = {name: value for name, value in options.items() if name != "l2_bias"}
     data = make(seed=1, binary=estimator is FMClassifier)
     weight = np.random.default_rng(5).choice([0.5, 1.0, 2.0], data.n_rows).astype(np.float32)
     data = replace(data, weight=weight)
@@ -256,12 +277,13 @@ def test_negatives(make, solver, batch_size):
 
 @pytest.mark.parametrize("solver", ["adagrad", "sgd"])
 @pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"clip_gradient": 0.1}, {"n_factors": 20}], ids=str)
-def test_rows_without_two_one_hot_fields(solver, options):
+@pytest.mark.parametrize("estimator", [FMClassifier, FMOrdinal])
+def test_rows_without_two_one_hot_fields(estimator, solver, options):
     rng = np.random.default_rng(6)
     X = sparse.random_array((60, 7), density=0.5, rng=rng, dtype=np.float32, format="csr")
-    y = rng.integers(0, 2, 60).astype(float)
+    y = rng.integers(0, 2 if estimator is FMClassifier else 4, 60).astype(float)
     weight = rng.choice([0.5, 1.0, 2.0], 60)
-    model = FMClassifier(**settings(solver=solver, **options)).fit(X, y, weight)
+    model = estimator(**settings(solver=solver, **options)).fit(X, y, weight)
     assert_same(model, reference_of(model, X, y, weight))
 
 

@@ -67,6 +67,19 @@ class Settings:
 
 
 @dataclass
+class Cuts:
+    """The cuts between ordered levels 0, 1, ..., and what the log loss of each weighs."""
+
+    value: np.ndarray
+    weight: np.ndarray
+    state: np.ndarray
+
+    def slopes(self, score, level):
+        """Of the log loss of every cut, with respect to the score."""
+        return 1 / (1 + np.exp(self.value - score)) - (level > np.arange(len(self.value)))
+
+
+@dataclass
 class Negatives:
     """Unseen items of users: `item_rows[i]` replaces the part of a row that belongs to its item."""
 
@@ -90,6 +103,7 @@ class Reference:
     factors: np.ndarray
     grid: tuple | None = None  # ((start, stop), (start, stop)): the two one-hot fields
     negatives: Negatives | None = None
+    cuts: Cuts | None = None
     bias_state: float = 1.0
     linear_state: np.ndarray = field(default=None)
     factors_state: np.ndarray = field(default=None)
@@ -118,6 +132,8 @@ class Reference:
 
     def slope(self, row, y):
         z = self.score(row)
+        if self.cuts:
+            return self.cuts.weight @ self.cuts.slopes(z, y)
         return z - y if self.settings.loss == "squared" else 1 / (1 + np.exp(-z)) - y
 
     def gradients(self, row, slope, weight):
@@ -154,13 +170,27 @@ class Reference:
                 self.step(f, linear / count, factors / count, min(count, 16))
 
     def step_bias(self, slope, weight):
+        """Slope: a number, or one for each cut."""
         if weight <= 0:
+            return
+        if self.cuts:
+            self.step_cuts(np.clip(slope / weight, -self.settings.clip, self.settings.clip))
             return
         gradient = np.clip(slope / weight + self.settings.l2_bias * self.bias, -self.settings.clip, self.settings.clip)
         if self.settings.solver == "adagrad":
             self.bias_state += gradient**2
             gradient /= np.sqrt(self.bias_state)
         self.bias -= self.settings.rate_bias * gradient
+
+    def step_cuts(self, gradient):
+        """A higher cut lowers what a higher score raises. Of each gap at least half is left."""
+        half = np.maximum(np.diff(self.cuts.value) / 2, 1e-6)
+        if self.settings.solver == "adagrad":
+            self.cuts.state += gradient**2
+            gradient = gradient / np.sqrt(self.cuts.state)
+        self.cuts.value = self.cuts.value + self.settings.rate_bias * gradient
+        for t in range(1, len(half) + 1):
+            self.cuts.value[t] = max(self.cuts.value[t], self.cuts.value[t - 1] + half[t - 1])
 
     # Rows in groups: the slopes of a group first, then its updates one after the other.
 
@@ -170,6 +200,8 @@ class Reference:
         for start in range(0, len(visits), GROUP_ROWS):
             group = visits[start : start + GROUP_ROWS]
             slopes = [self.slope(row, y) * w for row, y, w in group]
+            if self.cuts:
+                total_slope = total_slope + sum(self.cuts.slopes(self.score(row), y) * w for row, y, w in group)
             for (row, _, w), slope in zip(group, slopes, strict=True):
                 for f, linear, factors in self.gradients(row, slope, w):
                     if frozen(f):
@@ -177,7 +209,7 @@ class Reference:
                         sums[f] = (count + 1, old_linear + linear, old_factors + factors)
                     else:
                         self.step(f, linear, factors)
-                total_slope += slope
+                total_slope = total_slope + (0 if self.cuts else slope)
                 total_weight += w
         return total_slope, total_weight
 

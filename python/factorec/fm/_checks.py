@@ -62,8 +62,9 @@ def check_settings(estimator: Any) -> None:
     check_l2(estimator)
     if estimator.clip_gradient is not None:
         check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
-    if estimator.solver not in ("adagrad", "adam", "sgd"):
-        raise DataError(f"solver must be 'adagrad', 'adam' or 'sgd', got {estimator.solver!r}")
+    if estimator.solver not in estimator._solvers:
+        *others, last = map(repr, estimator._solvers)
+        raise DataError(f"solver must be {', '.join(others)} or {last}, got {estimator.solver!r}")
 
 
 def check_fields(ranges: Any, n_features: int, name: str) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
-from ._fitting import EvalRows, FitOptions, SolverState, run_epochs
+from ._epoch_metrics import EvalRows
+from ._fitting import FitOptions, SolverState, run_epochs
+from ._levels import start_cuts
 from ._problem import Problem
 from ._progress import OnEpoch, show_progress
 from ._rates import LearningRates
@@ -48,11 +50,15 @@ def train_by_epochs(
     tuned = tuned_by_field(problem.rows, ids, side)
     rates = LearningRates(learner.learning_rate, problem.rows, tuned, ids)
     l2 = Regularization(learner.l2_linear, learner.l2_factors, learner.l2_count_power, problem.rows, totals, tuned)
+    levels = learner._levels()
     before = learner.parameters_ if going_on else None
     if before is None:
         start = learner._start(problem.target, problem.weight, expected_negatives(problem))
         weights = learner._start_weights(totals, problem.rows.id_features(), seed, start)
         state = SolverState.start(len(totals), seed, *start[1:])
+        if levels is not None:
+            state.cuts = start_cuts(problem.target, problem.weight, len(levels.values))
+            state.cut_accumulator = np.ones_like(state.cuts)
     else:
         if before.n_factors != learner.n_factors:
             raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
@@ -86,6 +92,7 @@ def train_by_epochs(
             n_epochs=n_epochs,
             n_iter_no_change=stop_after,
             score_range=((low - mean) / scale, (high - mean) / scale),
+            levels=levels,
             on_epoch=[call for call in (show, on_epoch) if call is not None],
             adam=adam,
             rescale=rescale,
@@ -117,4 +124,6 @@ def train_by_epochs(
     learner.parameters_ = returned(trained.weights, trained.state, penalties, n_query_features, totals, before)
     learner.solver_state_ = trained.state
     learner.history_ = trained.history
+    if trained.state.cuts is not None:
+        learner.cuts_ = trained.state.cuts.copy()
     learner._set_range(low, high)

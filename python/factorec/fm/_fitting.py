@@ -12,11 +12,13 @@ import numpy.typing as npt
 from .. import _core
 from ..errors import DataError, DivergenceError
 from ._adam import PADDING_MOVES_BIAS, AdamMoments, AdamOptions
+from ._epoch_metrics import EvalRows, metrics_of_pass, metrics_of_rows, watched_metric
+from ._levels import Levels
 from ._progress import OnEpoch, StopTraining
 from ._rates import LearningRates
 from ._rows import CsrTuple, RowArrays
 
-__all__ = ["EvalRows", "FitOptions", "SolverState", "run_epochs"]
+__all__ = ["FitOptions", "SolverState", "run_epochs"]
 
 
 @dataclass
@@ -36,6 +38,8 @@ class SolverState:
         What a regressor's targets were centred and divided by; 0 and 1 for a classifier.
     adam : AdamMoments, optional
         Adam's moments; None where it has not run.
+    cuts, cut_accumulator : ndarray of float64, shape (n_levels - 1,), optional
+        Of ordinal loss: the cuts between levels, and AdaGrad's accumulator of each.
     """
 
     linear_accumulator: npt.NDArray[np.float32]
@@ -46,6 +50,8 @@ class SolverState:
     target_mean: float = 0.0
     target_scale: float = 1.0
     adam: AdamMoments | None = None
+    cuts: npt.NDArray[np.float64] | None = None
+    cut_accumulator: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def start(cls, n_features: int, seed: int, target_mean: float, target_scale: float) -> SolverState:
@@ -60,6 +66,8 @@ class SolverState:
             linear_accumulator=self.linear_accumulator.copy(),
             factors_accumulator=self.factors_accumulator.copy(),
             adam=None if self.adam is None else self.adam.with_arrays(np.copy),
+            cuts=None if self.cuts is None else self.cuts.copy(),
+            cut_accumulator=None if self.cut_accumulator is None else self.cut_accumulator.copy(),
         )
 
 
@@ -73,15 +81,6 @@ class Weights:
 
     def copy(self) -> Weights:
         return Weights(self.bias, self.linear.copy(), self.factors.copy())
-
-
-@dataclass
-class EvalRows:
-    """Rows that are looked at after every epoch."""
-
-    rows: RowArrays
-    target: npt.NDArray[np.float32]
-    weight: npt.NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -100,6 +99,8 @@ class FitOptions:
     n_iter_no_change: int | None = None  # None: no early stopping
     # Scaled scores beyond these are moved to them before they are measured (a regressor's clipping).
     score_range: tuple[float, float] = (-np.inf, np.inf)
+    # Of ordinal loss.
+    levels: Levels | None = None
     # Called one after the other at the end of each epoch.
     on_epoch: Sequence[OnEpoch] = field(default=(), repr=False)
     # What only solver "adam" reads: its options, the factor of the sum of a batch's gradients, and whom to tell of
@@ -127,6 +128,12 @@ class FitOptions:
             "seed": seed,
             "n_threads": self.n_threads,
         }
+
+    def cuts_of(self, state: SolverState) -> tuple[npt.NDArray[np.float64], ...] | None:
+        """What the core needs to know of cuts."""
+        if self.levels is None or state.cuts is None or state.cut_accumulator is None:
+            return None
+        return state.cuts, state.cut_accumulator, self.levels.cut_weights, np.diff(self.levels.values)
 
 
 _CHANGED = "the arrays that fit is training on were changed by on_epoch; let it change copies of them"
@@ -188,6 +195,7 @@ def run_epochs(
                 state.factors_accumulator,
             ),
             None if moments is None else moments.as_tuple(),
+            options.cuts_of(state),
         )
     except ValueError as error:
         raise DataError(str(error)) from None
@@ -200,6 +208,8 @@ def run_epochs(
         )
         if moments is not None:
             moments.bias_mean, moments.bias_square, moments.n_steps = mean, square, n_steps
+        if state.cuts is not None:
+            state.cuts, state.cut_accumulator = trainer.cuts()
         state.n_epochs = epoch
 
     records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *evaluation)}
@@ -216,20 +226,22 @@ def run_epochs(
             sums = trainer.epoch(epoch)
             if not np.isfinite(sums["loss"]) or not trainer.finite():
                 raise _diverged(epoch, options)
-            records["train"].append(_pass_metrics(sums, options.loss, state.target_scale))
+            records["train"].append(metrics_of_pass(sums, options.loss, state.target_scale))
             if options.on_batch is not None:
                 for batch, so_far in sums["reports"]:
-                    options.on_batch(epoch, batch, _pass_metrics(so_far, options.loss, state.target_scale))
+                    options.on_batch(epoch, batch, metrics_of_pass(so_far, options.loss, state.target_scale))
             if evaluation:
                 snapshot(epoch + 1)
                 for name, rows_of in evaluation.items():
-                    records[name].append(_metrics(rows_of, weights, options, state.target_scale))
+                    records[name].append(
+                        metrics_of_rows(rows_of, weights, state.cuts, options.levels, options, state.target_scale)
+                    )
             for call in options.on_epoch:
                 call(epoch, {name: dict(record[-1]) for name, record in records.items()})
             if options.on_epoch and _fingerprint(in_use, negatives) != as_checked[0]:
                 raise DataError(_CHANGED)
             if options.n_iter_no_change is not None:
-                loss = records["validation"][-1]["log_loss" if options.loss == "logistic" else "rmse"]
+                loss = records["validation"][-1][watched_metric(options.loss)]
                 if loss < best_loss:
                     best_loss, waited = loss, 0
                     snapshot(epoch + 1)
@@ -271,35 +283,3 @@ def _diverged(epoch: int, options: FitOptions) -> DivergenceError:
 def _fingerprint(rows: RowArrays, negatives: tuple[int, CsrTuple] | None) -> int:
     seen = [] if negatives is None else [(None, negatives[1])]
     return RowArrays([*rows.blocks, *seen], rows.n_rows, rows.n_features).fingerprint()
-
-
-def _pass_metrics(sums: dict[str, float], loss: str, target_scale: float) -> dict[str, float]:
-    """Metrics over the training rows, each scored just before its own update."""
-    weight = sums["weight"]
-    if loss == "squared":
-        return {
-            "rmse": float(np.sqrt(sums["loss"] / weight)) * target_scale,
-            "mae": sums["absolute"] / weight * target_scale,
-        }
-    wrong = sums["positive"] + sums["predicted_positive"] - 2 * sums["true_positive"]
-    either = sums["positive"] + sums["predicted_positive"]
-    return {
-        "log_loss": sums["loss"] / weight,
-        "accuracy": 1.0 - wrong / weight,
-        "f1": 2 * sums["true_positive"] / either if either else 0.0,
-    }
-
-
-def _metrics(data: EvalRows, weights: Weights, options: FitOptions, target_scale: float) -> dict[str, float]:
-    rows = data.rows
-    scores = _core.scores(
-        rows.blocks, rows.n_rows, weights.bias, weights.linear, weights.factors, options.n_threads, single=True
-    )
-    if options.loss == "logistic":
-        values = _core.classification_metrics(scores, data.target, data.weight, options.n_threads)
-        return dict(zip(("log_loss", "accuracy", "f1", "auc"), values, strict=True))
-    with np.errstate(over="ignore"):
-        low, high = np.array(options.score_range, np.float32)
-    np.clip(scores, low, high, out=scores)  # the same as clipped and then rounded: rounding keeps the order
-    rmse, mae = _core.regression_metrics(scores, data.target, data.weight, options.n_threads)
-    return {"rmse": rmse * target_scale, "mae": mae * target_scale}

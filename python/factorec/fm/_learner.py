@@ -20,6 +20,7 @@ from ._adam import DEFAULT_BATCH_SIZE, AdamOptions
 from ._checks import check_fields, check_finite, check_settings, row_weights
 from ._epochs import train_by_epochs
 from ._fitting import SolverState, Weights
+from ._levels import Levels
 from ._problem import Problem
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr, as_csr_format
@@ -37,6 +38,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     """What is behind the methods of `BaseFM`."""
 
     _loss = ""
+    _solvers: tuple[str, ...] = ("adagrad", "adam", "sgd")
     # Learning rate and L2 where the parameters are None: of the two id fields, and of every other field.
     _tuned: Tuned
     _tuned_side: Tuned
@@ -48,6 +50,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     parameters_: FMParameters
     history_: dict[str, dict[str, npt.NDArray[np.float64]]]
     solver_state_: SolverState
+    cuts_: npt.NDArray[np.float64]  # of ordinal loss
     n_features_in_: int
 
     # What differs between the estimators.
@@ -63,6 +66,10 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
         """Start value of the bias, then mean and scale of the target."""
         raise NotImplementedError
+
+    def _levels(self) -> Levels | None:
+        """The ordered levels of an ordinal loss."""
+        return None
 
     def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
         return weight

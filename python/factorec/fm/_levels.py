@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,30 @@ from scipy.special import expit
 
 from ..errors import DataError
 
-__all__ = ["MAX_LEVELS", "Array", "encode_levels", "expected_value", "find_levels", "level_metrics", "level_weights"]
+__all__ = [
+    "Levels",
+    "encode_levels",
+    "expected_value",
+    "find_levels",
+    "level_metrics",
+    "level_weights",
+    "start_cuts",
+]
 
 Array = npt.NDArray[np.float64]
 
 # More distinct targets are numbers, not levels: a cut each would cost time and tell nothing.
 MAX_LEVELS = 256
 _MIN_GAP = 1e-6  # between two cuts: every level has a probability above 0
+_ROWS = 1 << 16  # measured at a time
+
+
+@dataclass
+class Levels:
+    """The targets of the levels, (L,), and what the log loss of each cut weighs, (L - 1,)."""
+
+    values: Array
+    cut_weights: Array
 
 
 def find_levels(target: Array, *, may_miss_some: bool) -> Array:
@@ -60,7 +79,7 @@ def start_cuts(level: Array, weight: Any, n_levels: int) -> Array:
 def level_weights(cut_weights: Any, levels: Array) -> Array:
     """The parameter ``cut_weights``, resolved to one weight a cut, 1 in sum."""
     weights = np.ones(len(levels) - 1)
-    if isinstance(cut_weights, dict):
+    if isinstance(cut_weights, Mapping):
         for level, weight in cut_weights.items():
             at = np.flatnonzero(levels[1:] == level)
             if not len(at):
@@ -86,17 +105,19 @@ def expected_value(above: Array, levels: Array) -> Array:
     return mean
 
 
-def level_metrics(score: Array, level: Array, weight: Any, cuts: Array, levels: Array) -> dict[str, float]:
+def level_metrics(score: Any, level: Any, weight: Any, cuts: Array, levels: Array) -> dict[str, float]:
     """Log loss of the levels, and the errors of the expected value."""
     bounds = np.concatenate([[-np.inf], cuts, [np.inf]])
-    at = level.astype(np.intp)
-    low, high = score - bounds[at], score - bounds[at + 1]
-    # log(P(above low) - P(above high)), without cancellation: a product of three terms.
-    gap = np.concatenate([[np.inf], np.diff(cuts), [np.inf]])[at]
-    loss = np.logaddexp(0.0, -low) + np.logaddexp(0.0, high) - np.log(-np.expm1(-gap))
-    error = expected_value(expit(score[:, None] - cuts), levels) - levels[at]
-    return {
-        "log_loss": float(np.average(loss, weights=weight)),
-        "rmse": float(np.sqrt(np.average(error * error, weights=weight))),
-        "mae": float(np.average(np.abs(error), weights=weight)),
-    }
+    gaps = np.diff(bounds)
+    sums = np.zeros(4)
+    for start in range(0, len(score), _ROWS):
+        rows = slice(start, start + _ROWS)
+        at, z = level[rows].astype(np.intp), score[rows].astype(np.float64)
+        low, high = z - bounds[at], z - bounds[at + 1]
+        # log(P(above low) - P(above high)), without cancellation: a product of three terms.
+        loss = np.logaddexp(0.0, -low) + np.logaddexp(0.0, high) - np.log(-np.expm1(-gaps[at]))
+        error = expected_value(expit(z[:, None] - cuts), levels) - levels[at]
+        row_weight = np.ones(len(z)) if weight is None else weight[rows].astype(np.float64)
+        sums += [row_weight.sum(), row_weight @ loss, row_weight @ (error * error), row_weight @ np.abs(error)]
+    total, loss_sum, squares, absolute = sums.tolist()
+    return {"log_loss": loss_sum / total, "rmse": float(np.sqrt(squares / total)), "mae": absolute / total}

@@ -6,6 +6,7 @@ w is trained in units of sigma and V in units of sqrt(sigma).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,14 +121,10 @@ def grown(p: FMParameters, state: SolverState, column_map: Any, n_features: Any)
         border = int(place[border]) if border < p.n_features else size
     return (
         FMParameters(p.bias, laid(p.linear), laid(p.factors), penalties, border),
-        SolverState(
-            laid(state.linear_accumulator, 1.0),
-            laid(state.factors_accumulator, 1.0),
-            state.bias_accumulator,
-            state.n_epochs,
-            state.seed,
-            state.target_mean,
-            state.target_scale,
-            None if state.adam is None else state.adam.with_arrays(laid),
+        replace(
+            state.copy(),
+            linear_accumulator=laid(state.linear_accumulator, 1.0),
+            factors_accumulator=laid(state.factors_accumulator, 1.0),
+            adam=None if state.adam is None else state.adam.with_arrays(laid),
         ),
     )

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.base import RegressorMixin
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_real
-from ._levels import encode_levels, expected_value, find_levels, level_weights, start_cuts
+from ._levels import Levels, encode_levels, expected_value, find_levels, level_weights
 from ._tuned import Tuned
-from .parameters import FMParameters
 
 __all__ = ["FMOrdinal"]
 
@@ -105,12 +104,12 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     array([1., 0., 0., 1.])
     """
 
-    _loss = "squared"
+    _loss = "ordinal"
+    _solvers = ("adagrad", "sgd")
     l2_bias = 0.0  # the cuts, which have the bias's part, are not penalised
     _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
     levels_: npt.NDArray[np.float64]
-    cuts_: npt.NDArray[np.float64]
 
     def __init__(
         self,
@@ -211,6 +210,11 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         check_is_fitted(self)
         return np.asarray(expit(self.decision_function(X)[:, None] - self.cuts_))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = ClassifierTags()  # what predict_proba returns: a column for each level
+        return tags
+
     def _encode_target(
         self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
     ) -> npt.NDArray[np.float64]:
@@ -224,25 +228,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         return encode_levels(target, self.levels_)
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
-        return 0.0, float(target.mean()), float(target.std() or 1.0)
+        return 0.0, 0.0, 1.0
 
-    def _train(self, problem: Any, *args: Any, **kwargs: Any) -> None:
-        """The score of least squares, then its scale and the cuts by the ordinal loss."""
-        super()._train(problem, *args, **kwargs)
-        p, shares = self.parameters_, level_weights(self.cut_weights, self.levels_)
-        source = problem.training_set.to_csr() if problem.training_set is not None else problem.source
-        score = p.decision_function(source) - p.bias
-        above = problem.target[:, None] > np.arange(len(shares))
-        cuts = start_cuts(problem.target, problem.weight, len(self.levels_))
-
-        def loss(x: npt.NDArray[np.float64]) -> float:
-            margin = np.exp(x[0]) * score[:, None] - cuts - x[1]
-            losses = (np.logaddexp(0.0, np.where(above, -margin, margin)) @ shares).mean()
-            return float(losses)
-
-        scale, shift = minimize(loss, [0.0, 0.0], method="Nelder-Mead").x
-        self.cuts_ = cuts + shift
-        factor = np.float32(np.exp(scale))
-        self.parameters_ = FMParameters(
-            0.0, p.linear * factor, p.factors * np.sqrt(factor), p.penalties, p.n_query_features
-        )
+    def _levels(self) -> Levels:
+        return Levels(self.levels_, level_weights(self.cut_weights, self.levels_))
