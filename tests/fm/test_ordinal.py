@@ -129,7 +129,8 @@ def test_cuts_keep_their_order_at_any_rate():
         **settings(solver="sgd", learning_rate={"bias": 50.0, "linear": 0.01, "factors": 0.01}, n_epochs=9)
     )
     model.fit(data)
-    assert np.isfinite(model.cuts_).all() and (np.diff(model.cuts_) > 0).all()
+    assert np.isfinite(model.cuts_).all()
+    assert (np.diff(model.cuts_) > 0).all()
     assert (model.predict_proba(data) >= 0).all()
 
 
