@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ._ensemble import check_members
 from ._learner import Learner, Ranges
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr
@@ -131,6 +132,7 @@ class BaseFM(Learner):
         with self._all_or_nothing():
             going_on = hasattr(self, "parameters_")
             self._check_settings()
+            check_members(self, going_on=True)
             problem = self._problem(
                 X, y, sample_weight, field_ranges, reset=not going_on, classes=classes, partial=classes is not None
             )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ._averaging import averaged_epochs
 
 __all__ = [
     "check_fields",
@@ -60,6 +61,8 @@ def check_settings(estimator: Any) -> None:
         raise DataError(f"verbose must be an integer or a bool, got {estimator.verbose!r}")
     check_real("validation_fraction", estimator.validation_fraction, low=0, above=True)
     check_l2(estimator)
+    check_integer("n_seeds", estimator.n_seeds, low=1)
+    averaged_epochs(estimator.average, 1)
     if estimator.clip_gradient is not None:
         check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
     if estimator.solver not in estimator._solvers:

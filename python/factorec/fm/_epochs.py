@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ._averaging import averaged_epochs
 from ._epoch_metrics import EvalRows
 from ._fitting import FitOptions, SolverState, run_epochs
 from ._levels import start_cuts
@@ -91,6 +92,7 @@ def train_by_epochs(
             n_threads=resolve_n_jobs(learner.n_jobs),
             n_epochs=n_epochs,
             n_iter_no_change=stop_after,
+            n_averaged=averaged_epochs(learner.average, n_epochs),
             score_range=((low - mean) / scale, (high - mean) / scale),
             levels=levels,
             on_epoch=[call for call in (show, on_epoch) if call is not None],

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .. import _core
 from ..errors import DataError, DivergenceError
 from ._adam import PADDING_MOVES_BIAS, AdamMoments, AdamOptions
+from ._averaging import EpochMean
 from ._epoch_metrics import EvalRows, metrics_of_pass, metrics_of_rows, watched_metric
 from ._levels import Levels
 from ._progress import OnEpoch, StopTraining
@@ -97,6 +98,7 @@ class FitOptions:
     n_threads: int
     n_epochs: int
     n_iter_no_change: int | None = None  # None: no early stopping
+    n_averaged: int = 0  # epochs, from the last one back, whose parameters are averaged
     # Scaled scores beyond these are moved to them before they are measured (a regressor's clipping).
     score_range: tuple[float, float] = (-np.inf, np.inf)
     # Of ordinal loss.
@@ -200,23 +202,31 @@ def run_epochs(
     except ValueError as error:
         raise DataError(str(error)) from None
 
-    def snapshot(epoch: int) -> None:
-        """Brings `weights` and `state` up to date."""
+    mean = EpochMean()
+
+    def snapshot(epoch: int) -> tuple[Weights, SolverState]:
+        """Brings `weights` and `state` up to date; returns them, or what has them averaged once that has begun."""
         arrays = (weights.linear, weights.factors, state.linear_accumulator, state.factors_accumulator)
-        weights.bias, state.bias_accumulator, mean, square, n_steps = trainer.copy_to(
+        weights.bias, state.bias_accumulator, bias_mean, bias_square, n_steps = trainer.copy_to(
             *arrays, None if moments is None else moments.arrays
         )
         if moments is not None:
-            moments.bias_mean, moments.bias_square, moments.n_steps = mean, square, n_steps
+            moments.bias_mean, moments.bias_square, moments.n_steps = bias_mean, bias_square, n_steps
         if state.cuts is not None:
             state.cuts, state.cut_accumulator = trainer.cuts()
         state.n_epochs = epoch
+        if not options.n_averaged or epoch <= average_from:
+            return weights, state
+        if mean.last_epoch < epoch:
+            mean.add(epoch, weights, state)
+        return mean.mean(weights, state)
 
     records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *evaluation)}
     best: tuple[Weights, SolverState] | None = None
     best_loss = np.inf
     waited = 0
     first = epoch = state.n_epochs
+    average_from = first + options.n_epochs - options.n_averaged
     # What epochs read of the caller's arrays: of pairs of ids the core holds copies, so that these need no checksum
     # over all rows between two epochs, only one in the end.
     in_use = RowArrays([] if trainer.has_pairs else rows.blocks, rows.n_rows, rows.n_features)
@@ -230,11 +240,11 @@ def run_epochs(
             if options.on_batch is not None:
                 for batch, so_far in sums["reports"]:
                     options.on_batch(epoch, batch, metrics_of_pass(so_far, options.loss, state.target_scale))
-            if evaluation:
-                snapshot(epoch + 1)
+            if evaluation or (options.n_averaged and epoch + 1 > average_from):
+                now, state_now = snapshot(epoch + 1)
                 for name, rows_of in evaluation.items():
                     records[name].append(
-                        metrics_of_rows(rows_of, weights, state.cuts, options.levels, options, state.target_scale)
+                        metrics_of_rows(rows_of, now, state_now.cuts, options.levels, options, state.target_scale)
                     )
             for call in options.on_epoch:
                 call(epoch, {name: dict(record[-1]) for name, record in records.items()})
@@ -244,8 +254,7 @@ def run_epochs(
                 loss = records["validation"][-1][watched_metric(options.loss)]
                 if loss < best_loss:
                     best_loss, waited = loss, 0
-                    snapshot(epoch + 1)
-                    best = (weights.copy(), state.copy())
+                    best = (now.copy(), state_now.copy())
                 else:
                     waited += 1
                     if waited >= options.n_iter_no_change:
@@ -262,8 +271,7 @@ def run_epochs(
     if options.on_epoch and _fingerprint(rows, negatives) != as_checked[1]:
         raise DataError(_CHANGED)
     if best is None:
-        snapshot(first + done)
-        best = (weights, state)
+        best = snapshot(first + done)
     history = {
         name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
         for name, kept in records.items()

@@ -18,6 +18,7 @@ from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._adam import DEFAULT_BATCH_SIZE, AdamOptions
 from ._checks import check_fields, check_finite, check_settings, row_weights
+from ._ensemble import check_members, train_ensemble
 from ._epochs import train_by_epochs
 from ._fitting import SolverState, Weights
 from ._levels import Levels
@@ -36,6 +37,10 @@ Ranges = Mapping[str, tuple[int, int]]
 
 class Learner(BaseEstimator):  # type: ignore[misc]
     """What is behind the methods of `BaseFM`."""
+
+    # Of estimators that have no such parameters.
+    average: bool | float = False
+    n_seeds: int = 1
 
     _loss = ""
     _solvers: tuple[str, ...] = ("adagrad", "adam", "sgd")
@@ -138,6 +143,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     ) -> None:
         going_on = bool(self.warm_start) and hasattr(self, "parameters_")
         self._check_settings()
+        check_members(self, going_on=going_on)
         problem = self._problem(X, y, sample_weight, field_ranges, reset=not going_on)
         evaluation: dict[str, Problem] = {}
         if validation[0] is not None:
@@ -159,16 +165,23 @@ class Learner(BaseEstimator):  # type: ignore[misc]
                 held = self._held_out(problem.rows.n_rows, seed)
                 evaluation["validation"] = problem.take(np.flatnonzero(held))
                 problem = problem.take(np.flatnonzero(~held))
-        self._train(
-            problem,
-            evaluation,
-            self.n_epochs,
-            stop_after,
-            seed,
-            going_on=going_on,
-            add_penalties=False,
-            on_epoch=on_epoch,
-        )
+
+        def train(of_model: int) -> None:
+            self._train(
+                problem,
+                evaluation,
+                self.n_epochs,
+                stop_after,
+                of_model,
+                going_on=going_on,
+                add_penalties=False,
+                on_epoch=on_epoch,
+            )
+
+        if self.n_seeds > 1:
+            train_ensemble(self, seed, train, self.n_epochs, stop_after)
+        else:
+            train(seed)
 
     def _validate(self, X: Any, y: Any = None, *, reset: bool) -> Any:
         if issparse(X):  # before scikit-learn has scipy convert it

@@ -71,6 +71,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         Gradient entries are clipped to plus or minus this.
     class_weight : dict, "balanced" or None
         Multiplies the row weights.
+    average : bool or float, default=False
+        Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
+        It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
+        ``warm_start`` go on from the mean.
     early_stopping : bool, default=False
         Stop when the validation log loss has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
     validation_fraction : float, default=0.1
@@ -79,6 +83,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         Epochs that early stopping waits for an improvement.
     warm_start : bool, default=False
         ``fit`` goes on from the parameters, accumulators and epoch number that there are.
+    n_seeds : int, default=1
+        Models, of ``random_state`` and the integers after it, whose mean score is the score: they are folded into one
+        of ``n_seeds * n_factors`` factors, and time and memory grow with their number. ``history_`` is the first
+        one's; ``partial_fit`` and ``warm_start`` need 1.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
@@ -155,10 +163,12 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         shuffle: bool = True,
         clip_gradient: float | None = None,
         class_weight: Any = None,
+        average: bool | float = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         warm_start: bool = False,
+        n_seeds: int = 1,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -176,10 +186,12 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         self.shuffle = shuffle
         self.clip_gradient = clip_gradient
         self.class_weight = class_weight
+        self.average = average
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.n_seeds = n_seeds
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

@@ -12,6 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
+from .._losses import OrderedLevels
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_real
@@ -56,6 +57,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
         Gradient entries are clipped to plus or minus this.
+    average : bool or float, default=False
+        Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
+        It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
+        ``warm_start`` go on from the mean.
     early_stopping : bool, default=False
         Stop when the validation log loss of the levels has not fallen for ``n_iter_no_change`` epochs, and keep the
         best epoch.
@@ -65,6 +70,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Epochs that early stopping waits for an improvement.
     warm_start : bool, default=False
         ``fit`` goes on from the parameters, cuts, accumulators and epoch number that there are.
+    n_seeds : int, default=1
+        Models, of ``random_state`` and the integers after it, whose mean score is the score: they are folded into one
+        of ``n_seeds * n_factors`` factors, and time and memory grow with their number. ``history_`` is the first
+        one's; ``partial_fit`` and ``warm_start`` need 1.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
@@ -126,10 +135,12 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         batch_size: int | None = None,
         shuffle: bool = True,
         clip_gradient: float | None = None,
+        average: bool | float = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         warm_start: bool = False,
+        n_seeds: int = 1,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -146,10 +157,12 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.clip_gradient = clip_gradient
+        self.average = average
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.n_seeds = n_seeds
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -209,6 +222,13 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         """P(target above the level below the cut), (n_rows, n_levels - 1)."""
         check_is_fitted(self)
         return np.asarray(expit(self.decision_function(X)[:, None] - self.cuts_))
+
+    @property
+    def explained_loss(self) -> OrderedLevels:
+        """The loss of a row, which an explanation re-solves."""
+        levels = self._levels()
+        weights, values = tuple(levels.cut_weights.tolist()), tuple(levels.values.tolist())
+        return OrderedLevels(tuple(self.cuts_.tolist()), cut_weights=weights, levels=values)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

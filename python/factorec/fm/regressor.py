@@ -54,6 +54,10 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         Visit the rows in an order drawn by the seed, not in their own.
     clip_gradient : float, optional
         Gradient entries are clipped to plus or minus this.
+    average : bool or float, default=False
+        Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
+        It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
+        ``warm_start`` go on from the mean.
     early_stopping : bool, default=False
         Stop when the validation RMSE has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
     validation_fraction : float, default=0.1
@@ -62,6 +66,10 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         Epochs that early stopping waits for an improvement.
     warm_start : bool, default=False
         ``fit`` goes on from the parameters, accumulators and epoch number that there are.
+    n_seeds : int, default=1
+        Models, of ``random_state`` and the integers after it, whose mean score is the score: they are folded into one
+        of ``n_seeds * n_factors`` factors, and time and memory grow with their number. ``history_`` is the first
+        one's; ``partial_fit`` and ``warm_start`` need 1.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
@@ -110,10 +118,12 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         batch_size: int | None = None,
         shuffle: bool = True,
         clip_gradient: float | None = None,
+        average: bool | float = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
         warm_start: bool = False,
+        n_seeds: int = 1,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -130,10 +140,12 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.clip_gradient = clip_gradient
+        self.average = average
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.n_seeds = n_seeds
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
