@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf, erfcx, expit
+from scipy.special import erf, erfcx, expit, log_ndtr
 
 from .errors import DataError
 
@@ -132,6 +132,36 @@ class _Logistic:
         return np.ones_like(predictor)
 
 
+class _Probit:
+    def values(self, target: Array, predictor: Array) -> Array:
+        losses: Array = -log_ndtr(np.where(target > 0.5, predictor, -predictor))
+        mixed = (target > 0) & (target < 1)
+        if mixed.any():
+            share, score = target[mixed], predictor[mixed]
+            losses[mixed] = -share * log_ndtr(score) - (1.0 - share) * log_ndtr(-score)
+        return losses
+
+    def slopes(self, target: Array, predictor: Array) -> tuple[Array, Array]:
+        likes = target > 0.5
+        residual, curvature = self._of_likes(np.where(likes, predictor, -predictor))
+        residual = np.where(likes, residual, -residual)
+        mixed = (target > 0) & (target < 1)
+        if mixed.any():
+            share, score = target[mixed], predictor[mixed]
+            (r, S), (other_r, other_S) = self._of_likes(score), self._of_likes(-score)
+            residual[mixed] = share * r - (1.0 - share) * other_r
+            curvature[mixed] = share * S + (1.0 - share) * other_S
+        return residual, curvature
+
+    def target_slopes(self, target: Array, predictor: Array) -> Array:
+        total: Array = self._of_likes(predictor)[0] + self._of_likes(-predictor)[0]
+        return total
+
+    def _of_likes(self, score: Array) -> tuple[Array, Array]:
+        residual = np.sqrt(2.0 / np.pi) / erfcx(-np.sqrt(0.5) * score)  # density / distribution function
+        return residual, residual * (residual + score)
+
+
 class _Ordered:
     """What both links share: targets between two levels, which are mixtures of the two."""
 
@@ -222,11 +252,9 @@ def _interval(low: Array, high: Array, width: Array) -> tuple[Array, Array, Arra
     # Densities relative to that at `start`: exp underflows nowhere that matters.
     drop = np.exp(-0.5 * (bounded - start) * (bounded + start)) * np.isfinite(high)
     rise = np.where(tail, 1.0, np.exp(-0.5 * np.square(np.where(tail, 0.0, low))))
-    mass = np.where(
-        tail,
-        erfcx(start * root) - drop * erfcx(bounded * root),
-        erf(high * root) - erf(np.where(tail, 0.0, low) * root),
-    )  # 2 Z / exp(-start**2 / 2)
+    mass = np.empty_like(low)  # 2 Z / exp(-start**2 / 2)
+    mass[tail] = erfcx(low[tail] * root) - drop[tail] * erfcx(bounded[tail] * root)
+    mass[~tail] = erf(high[~tail] * root) - erf(low[~tail] * root)
     narrow = width < _NARROW / np.maximum(1.0, start)
     mass = np.where(narrow, 1.0, mass)
     scale = np.sqrt(2.0 / np.pi) / mass
@@ -245,7 +273,7 @@ def _interval(low: Array, high: Array, width: Array) -> tuple[Array, Array, Arra
 _NAMED: dict[str, LossFunctions] = {
     "squared": _Squared(),
     "logistic": _Logistic(),
-    "probit": _Intervals(OrderedLevels((0.0,), link="probit")),
+    "probit": _Probit(),
 }
 
 
