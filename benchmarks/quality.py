@@ -16,6 +16,8 @@ from factorec.datasets import MovieLens, load_movielens
 from factorec.encoding import MultiLabel, Numeric
 from factorec.explain import resolved_scores
 from factorec.fm import BaseFM
+from factorec.recommender.objectives import objective_of
+from factorec.recommender.own_problem import learned_rows, own_problem, rows_of_user
 
 LIKE = 4
 NEGATIVES = 8
@@ -94,35 +96,16 @@ def fidelity(rec: Recommender, *, n_users: int = 150, n: int = 20) -> float:
     model's says whether it explains the model or something else.
     """
     encoder, history, p = rec.encoder_, rec.interactions_, rec.estimator_.parameters_
-    users, items = encoder.entities("user"), encoder.entities("item")
-    trained = encoder.is_trained("item")
+    trained, objective = encoder.is_trained("item"), objective_of(rec)
     overlaps = []
-    for user in np.random.default_rng(0).permutation(np.flatnonzero(users.columns >= 0))[:n_users]:
-        own = history.rows_of(user)
-        rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
+    for user in np.random.default_rng(0).permutation(np.flatnonzero(encoder.entities("user").columns >= 0))[:n_users]:
         is_unseen = trained.copy()
-        is_unseen[history.items[own]] = False
+        is_unseen[history.items[history.rows_of(user)]] = False
         unseen = np.flatnonzero(is_unseen)
-        if len(rows) == 0 or len(unseen) < n:
+        if len(learned_rows(history, user)) == 0 or len(unseen) < n:
             continue
-
-        def of_user(films: Any, user: int = user) -> Any:
-            return items.rows[films] + users.rows[np.full(len(films), user)]
-
-        wanted, background = of_user(unseen), {}
-        if rec.negatives:
-            weight = rec.negatives * history.weight[rows].sum() / len(unseen)
-            background = {"X_background": wanted, "background_weight": weight}
-        resolved = resolved_scores(
-            p,
-            of_user(history.items[rows]),
-            history.label[rows],
-            wanted,
-            feature=int(users.columns[user]),
-            sample_weight=history.weight[rows],
-            loss="logistic" if is_classifier(rec.estimator_) else "squared",
-            **background,
-        )
+        wanted = rows_of_user(rec, user, unseen, None)
+        resolved = resolved_scores(p.mean(), X_wanted=wanted, **own_problem(rec, user, objective))
         model = p.decision_function(wanted)
         overlaps.append(len(np.intersect1d(np.argsort(-model)[:n], np.argsort(-resolved)[:n])) / n)
     return float(np.mean(overlaps))

@@ -39,9 +39,12 @@ def explain_item(
     prior_mean: Any = None,
     X_background: Any = None,
     background_weight: Any = 1.0,
+    background_target: float = 0.0,
     noun: str = "item",
     backend: str | None = None,
     parts: ScoreParts | None = None,
+    unit: str | None = None,
+    stand_in: str | None = None,
 ) -> Explanation:
     """Explain one score of one user.
 
@@ -64,7 +67,7 @@ def explain_item(
         The row whose score is to be explained.
     item_id : object
         The item of that row.
-    user_id, title, noun, backend, parts
+    user_id, title, noun, backend, parts, unit, stand_in
         As in `Explanation`; `parts` of `x_wanted`, by `decompose`.
     rated_ids : array-like of shape (n_rated,)
         The item of each rated row. Rows of `item_id` itself are left out; repeated rows of one item sum to
@@ -72,9 +75,10 @@ def explain_item(
     ratings, titles : array-like of shape (n_rated,), optional
         Of each rated row; an item rated repeatedly shows its mean rating.
     X_background : csr_matrix of shape (m, n_features), optional
-        Rows of the user with every item not rated, target 0: for a model trained with ``negatives``.
+        Rows of the user with every item not rated: for a model trained with ``negatives``, or that learns lists.
     background_weight : float or array-like of shape (m,)
         ``negatives * (summed weight of the user's positives) / m``.
+    background_target : float
 
     Returns
     -------
@@ -148,7 +152,9 @@ def explain_item(
             "condition": paper.condition,
         }
     else:
-        rated, wanted, problem = rows_with_background(p, problem, X_rated, x_wanted, X_background, background_weight)
+        rated, wanted, problem = rows_with_background(
+            p, problem, X_rated, x_wanted, X_background, background_weight, background_target
+        )
         solution = resolve(problem, rated)
         gain = solution.gain(wanted.slope)[0]
         pull = rated.slope @ solution.coefficients
@@ -185,6 +191,8 @@ def explain_item(
         noun=noun,
         backend=backend,
         parts=parts,
+        unit=unit,
+        stand_in=stand_in,
         **result,
     )
 

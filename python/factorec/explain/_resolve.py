@@ -171,8 +171,9 @@ def rows_with_background(
     X_wanted: sparse.csr_matrix,
     X_background: Any,
     background_weight: Any,
+    background_target: float = 0.0,
 ) -> tuple[OwnVectorRows, OwnVectorRows, UserProblem]:
-    """Rows of (rated, wanted); the background, target 0, is appended to the rated rows and to the problem."""
+    """Rows of (rated, wanted); the background is appended to the rated rows and to the problem."""
     blocks, names = [X_wanted, X_rated], ["X_wanted", "X_rated"]
     if X_background is not None:
         background = as_rows(X_background, p.factors.shape[0], "X_background")
@@ -184,7 +185,7 @@ def rows_with_background(
         names.append("X_background")
         problem = replace(
             problem,
-            target=np.concatenate([problem.target, np.zeros(m)]),
+            target=np.concatenate([problem.target, np.full(m, background_target)]),
             weight=np.concatenate([problem.weight, np.broadcast_to(weight, (m,))]),
         )
     rows = own_vector_rows(p, blocks, [problem.feature] * len(blocks), names)
@@ -206,6 +207,7 @@ def resolved_scores(
     prior_mean: Any = None,
     X_background: Any = None,
     background_weight: Any = 1.0,
+    background_target: float = 0.0,
 ) -> Array:
     """Scores of one user's wanted rows with the user's vector re-solved: what explanations explain.
 
@@ -214,9 +216,11 @@ def resolved_scores(
     p, X_rated, y, X_wanted, feature, sample_weight, l2, loss, prior_mean
         As in `influence`.
     X_background : csr_matrix, optional
-        Rows that join the solve with target 0: the items not rated, for a model trained with negatives.
+        Rows that join the solve: the items not rated, for a model trained with negatives.
     background_weight : float or ndarray
         The weight of each.
+    background_target : float
+        Their target.
 
     Returns
     -------
@@ -250,6 +254,8 @@ def resolved_scores(
         loss=loss,
         prior_mean=prior_mean,
     )
-    rated, wanted, problem = rows_with_background(p, problem, X_rated, X_wanted, X_background, background_weight)
+    rated, wanted, problem = rows_with_background(
+        p, problem, X_rated, X_wanted, X_background, background_weight, background_target
+    )
     vector = resolve(problem, rated).coefficients
     return wanted.rest + wanted.slope @ vector

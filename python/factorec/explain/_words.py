@@ -85,6 +85,8 @@ def probability(log_odds: float) -> float:
 
 def unit(why: Explanation, *, score: bool = False) -> str:
     """Name what impacts (or the score of the model) are measured in."""
+    if why.unit is not None:
+        return why.unit
     levels = isinstance(why.loss, OrderedLevels)
     if why.loss == "squared" or (why.method == "paper" and not score and levels):
         return "rating points"
@@ -113,7 +115,8 @@ def scores(why: Explanation) -> list[tuple[str, str]]:
         lines.append(("least squares from the ratings", f"{_plain(why.resolved_score)} ({unit(why)})"))
         lines.append(("rank, condition number", f"{why.rank}, {why.condition:.3g}"))
     else:
-        lines.append(("score explained here", f"{_score(why, why.resolved_score)}, gap {signed(why.gap)}"))
+        name = "score explained here" if why.stand_in is None else "score explained by a squared loss"
+        lines.append((name, f"{_score(why, why.resolved_score)}, gap {signed(why.gap)}"))
     return lines
 
 
@@ -140,10 +143,14 @@ def legend(why: Explanation) -> str:
     if why.unexplained:
         return f"No {why.noun} rated explains this score: {why.unexplained}."
     change = "were a like instead of a dislike" if why.loss in ("logistic", "probit") else "were one point higher"
+    if why.unit is not None:
+        change = "had a target higher by one"
     text = (
         f"Impact: how much of the score comes from the rating of that {why.noun}. "
         f"Influence: how far the score would move if that rating {change}."
     )
+    if why.stand_in is not None:
+        text += f" {why.stand_in}"
     if why.left_out:
         text += f" The user has rated this {why.noun} too; that rating is left out here."
     return text

@@ -71,6 +71,10 @@ class Explanation:
         Kind of table that `to_frame` gives by default: "pandas", "polars" or "pyarrow".
     parts : ScoreParts, optional
         The score by bias, fields and pairs of fields; they sum to ``score`` exactly.
+    unit : str, optional
+        What scores are measured in, where the loss does not say it: "score points" of a ranker.
+    stand_in : str, optional
+        Of a model whose loss is no sum over rows: what loss is explained in its place.
     unexplained : str, optional
         Why no rating explains the score, of a user who has given none, say: then there are no contributions, and
         ``resolved_score`` is what is left without them.
@@ -126,6 +130,8 @@ class Explanation:
     backend: str | None = None
     parts: ScoreParts | None = None
     unexplained: str | None = None
+    unit: str | None = None
+    stand_in: str | None = None
 
     def __post_init__(self) -> None:
         if self.parts is not None and not np.array_equal(self.parts.score, self.score):

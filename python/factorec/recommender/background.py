@@ -1,13 +1,14 @@
-"""What a user or an item was not met with: rows of label 0 in the solve of a model trained with negatives.
+"""What a user or an item was not met with: rows in the solve of a model that learned from those, too.
 
 Training draws m unseen items for every like; on average each unseen item gets an equal share of the user's m likes.
+Implicit ALS weighs every pair alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from ..encoding import Encoder
 from .interactions import History
+from .objectives import Objective
 from .own_rows import Array, Index, OwnRows, Side
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Unmet:
     candidates : ndarray of bool, shape (n_others,)
     weights : callable
         The weights of an entity's rows: given the entity and the candidates that it was not met with.
+    target : float
     features : csr_matrix of shape (m, n_features)
         The entities without their ids.
     others : csr_matrix of shape (n_others, n_features)
@@ -47,6 +50,7 @@ class Unmet:
     met: csr_matrix
     candidates: NDArray[np.bool_]
     weights: Callable[[int, Index], Array]
+    target: float
     features: csr_matrix
     others: csr_matrix
 
@@ -70,7 +74,7 @@ class Unmet:
             indptr,
             self.features[first:stop],
             [(self.others, np.concatenate(unmet))],
-            np.zeros(len(weight)),
+            np.full(len(weight), self.target),
             weight,
             self.columns[first:stop],
         )
@@ -78,6 +82,7 @@ class Unmet:
 
 def background_of(
     rec: Recommender,
+    objective: Objective,
     encoder: Encoder,
     side: Side,
     history: History,
@@ -93,19 +98,25 @@ def background_of(
     assert old is not None
     n_items = len(encoder.items_)
     columns = encoder.entities(side).columns[solved]
+    of_rows = _weighed(objective, history if side == "user" else old)
     if side == "user":
-        likes = np.bincount(history.users(), history.weight, len(encoder.users_))[solved]
+        likes = np.bincount(of_rows.users(), of_rows.weight, len(encoder.users_))[solved]
+
+        def spread(user: int, unmet: Index) -> Array:
+            return np.full(len(unmet), objective.of_unmet(likes[user], len(unmet)))
+
         return Unmet(
             side,
             columns,
-            history.seen(n_items, solved),
+            _excluded(objective, history.seen(n_items, solved)),
             encoder.is_trained("item"),
-            lambda user, unmet: np.full(len(unmet), rec.negatives * likes[user] / max(len(unmet), 1)),
-            features + _mean_context(encoder, history)[solved],
+            spread,
+            objective.unmet,
+            features + _mean_context(encoder, of_rows)[solved],
             encoder.entities("item").rows,
         )
     n_old = len(rec.encoder_.users_)
-    likes = np.bincount(old.users(), old.weight, n_old)
+    likes = np.bincount(of_rows.users(), of_rows.weight, n_old)
     trained = rec.encoder_.is_trained("item")
     seen = old.seen(len(trained)).copy()  # it shares the history's memory, whose order is that of the labels
     seen.sum_duplicates()
@@ -114,13 +125,23 @@ def background_of(
 
     def share(item: int, users: Index) -> Array:
         among = n_unseen[users] + is_new[item]
-        weights: Array = rec.negatives * likes[users] / np.maximum(among, 1)
+        weights: Array = np.broadcast_to(objective.of_unmet(likes[users], among), among.shape)
         return weights
 
-    met = csr_matrix(history.seen(n_items).T)[solved]
-    return Unmet(
-        side, columns, met, likes > 0, share, features, encoder.entities("user").rows + _mean_context(encoder, old)
-    )
+    met = _excluded(objective, csr_matrix(history.seen(n_items).T)[solved])
+    users = encoder.entities("user").rows + _mean_context(encoder, of_rows)
+    return Unmet(side, columns, met, likes > 0, share, objective.unmet, features, users)
+
+
+def _weighed(objective: Objective, history: History) -> History:
+    """The history with what its rows weigh in the objective."""
+    weight: Any = objective.weights(history.label, history.weight)
+    return replace(history, weight=weight)
+
+
+def _excluded(objective: Objective, met: csr_matrix) -> csr_matrix:
+    """What is no background: what was met, unless every pair takes part."""
+    return csr_matrix(met.shape, dtype=met.dtype) if objective.every_pair else met
 
 
 def _mean_context(encoder: Encoder, history: History) -> csr_matrix:

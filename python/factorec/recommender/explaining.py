@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from ..encoding.fields import HistoryField
 from ..errors import DataError
 from ..explain import Explanation, decompose, explain_item
 from .context import read_context
-from .interactions import History, id_positions
-from .losses import explained_loss
-from .ranking import take_rows
+from .interactions import id_positions
+from .objectives import objective_of
+from .own_problem import learned_rows, own_problem, rows_of_user
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -47,11 +46,11 @@ def explain(
         int(id_positions(vocabulary, [given], kind)[0])
         for vocabulary, given, kind in ((encoder.users_, user, "user"), (encoder.items_, item, "item"))
     )
-    own = history.rows_of(u)
-    rows = np.arange(own.start, own.stop)[history.weight[own] > 0]
+    rows = learned_rows(history, u)
     rated = history.items[rows]
     feature = int(encoder.entities("user").columns[u])
-    wanted = _rows(rec, u, np.array([i]), read_context(rec, context, 1))
+    objective = objective_of(rec)
+    wanted = rows_of_user(rec, u, np.array([i]), read_context(rec, context, 1))
     parts = replace(decompose(p, wanted, encoder.field_ranges_)[0], backend=rec.backend_)
     if by == "feature":
         parts = parts.by_feature(_feature_names(rec))
@@ -61,29 +60,25 @@ def explain(
         "title": None if rec.titles_ is None else str(rec.titles_[i]),
         "parts": parts,
         "method": method,
-        "loss": explained_loss(rec.estimator_),
+        "loss": objective.loss,
+        "unit": "score points" if objective.met is not None else None,
         "noun": noun,
         "backend": rec.backend_,
     }
-    mean = p.mean()
-    if reason := _nothing_to_go_by(mean, feature, rated, i, noun):
+    if reason := _nothing_to_go_by(p.mean(), feature, rated, i, noun):
         return _by_parts_alone(reason, shown)
-    weight = history.weight[rows].astype(np.float64)
-    contexts = _contexts(rec, history, rows)
-    background = _background(rec, u, own, weight, contexts) if rec.negatives and method == "ridge" else {}
+    problem = own_problem(rec, u, objective)
+    if method == "paper":
+        problem = {name: problem[name] for name in ("X_rated", "y", "sample_weight", "feature", "loss")}
+    elif objective.stands_for:
+        shown["stand_in"] = objective.describe(noun, float(np.mean(problem.get("background_weight", 0.0))))
     return explain_item(
-        mean,
-        _rows(rec, u, rated, contexts),
-        history.label[rows],
-        wanted,
-        feature=feature,
+        p.mean(),
+        x_wanted=wanted,
         rated_ids=encoder.items_.ids[rated],
         ratings=None if history.target is None else history.target[rows].astype(np.float64),
         titles=None if rec.titles_ is None else rec.titles_[rated],
-        sample_weight=weight,
-        prior_mean=_prior_mean(rec, mean) if method == "ridge" else None,
-        **shown,
-        **background,
+        **problem | shown,
     )
 
 
@@ -96,12 +91,6 @@ def _feature_names(rec: Recommender) -> NDArray[np.object_]:
             titles = rec.titles_[rec.encoder_.items_.index(field.ids.ids)]
             names[start:stop] = [f"history of {title}" for title in titles]
     return names
-
-
-def _prior_mean(rec: Recommender, p: Any) -> NDArray[np.float64] | None:
-    """What the priors say of any user's vector; None for a model without."""
-    prior = p.penalties.priors.get(str(rec.user))
-    return None if prior is None else np.asarray(prior.mean_factors, dtype=np.float64)
 
 
 def _nothing_to_go_by(p: Any, feature: int, rated: NDArray[np.int32], item: int, noun: str) -> str:
@@ -132,44 +121,3 @@ def _by_parts_alone(reason: str, shown: dict[str, Any]) -> Explanation:
         unexplained=reason,
         **shown,
     )
-
-
-def _background(
-    rec: Recommender, user: int, own: slice, weight: NDArray[np.float64], contexts: csr_matrix | None
-) -> dict[str, Any]:
-    """What the sampled negatives of a user come to: every trained item that the user has not met, as a dislike.
-
-    Training draws them in the context of one of the user's rows; here each stands in the mean of these contexts, by
-    weight.
-    """
-    unseen = rec.encoder_.is_trained("item")
-    if rec.interactions_ is not None:
-        unseen[rec.interactions_.items[own]] = False
-    items = np.flatnonzero(unseen)
-    if not len(items):
-        return {}
-    mean = None if contexts is None else csr_matrix(weight[None, :] / weight.sum()) @ contexts
-    return {
-        "X_background": _rows(rec, user, items, mean),
-        "background_weight": rec.negatives * weight.sum() / len(items),
-    }
-
-
-def _contexts(rec: Recommender, history: History, rows: NDArray[np.int64]) -> csr_matrix | None:
-    """The context of each row of a history, all fields together; None for a model without context."""
-    total = None
-    for name, index in history.context.items():
-        own = take_rows(rec.encoder_.entities(name).rows, index[rows])
-        total = own if total is None else total + own
-    return total
-
-
-def _rows(rec: Recommender, user: int, items: NDArray[Any], contexts: csr_matrix | None) -> Any:
-    """Full rows of one user with some items, each in its context; one context stands for all."""
-    users, films = rec.encoder_.entities("user").rows, rec.encoder_.entities("item").rows
-    rows = films[items] + users[np.full(len(items), user)]
-    if contexts is None:
-        return rows
-    if contexts.shape[0] != len(items):
-        contexts = contexts[np.zeros(len(items), dtype=np.intp)]
-    return rows + contexts

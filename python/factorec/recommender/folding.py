@@ -17,7 +17,7 @@ from ..errors import DataError
 from .catalogue import more_titles
 from .fitting import check_columns, rows_where
 from .interactions import Interactions, names_columns, read_column, read_interactions
-from .losses import explained_loss
+from .objectives import objective_of
 from .resolving import resolved, row_noise, without_vector
 from .training import Part, history_of, is_like, learnable_rows
 
@@ -183,7 +183,7 @@ def _part(rec: Any, encoder: Encoder, table: Any, rows: Interactions) -> Part:
     if len(part.user) != len(rows):
         raise DataError(f"table: {len(part.user):,} ids, but {len(rows):,} targets: columns differ in length")
     learnable = part.learnable(rec)
-    if wrong := wrong_target(explained_loss(rec.estimator_), rows.label[learnable].astype(np.float64)):
+    if wrong := wrong_target(objective_of(rec).loss, rows.label[learnable].astype(np.float64)):
         row = int(np.flatnonzero(learnable)[wrong[0]])
         raise DataError(f"table: column {rec.target!r} holds {rows.label[row]:g} in row {row}; {wrong[1]}")
     part.learned = np.where(learnable, _objective_weights(rec, rows), np.float32(0))

@@ -75,7 +75,7 @@ class OwnRows:
 
 
 class Background(Protocol):
-    """Further rows of label 0, made when they are needed: there may be a row for every item that there is."""
+    """Further rows of one label, made when they are needed: there may be a row for every item that there is."""
 
     @property
     def n_rows(self) -> Index:
@@ -91,6 +91,8 @@ def resolve_many(
     charge: Charge,
     loss: Loss,
     background: Background | None = None,
+    *,
+    charged: tuple[float, float] = (1.0, 1.0),
     normals: Array | None = None,
 ) -> tuple[Array, Array]:
     """Minimise the objective over the linear weight and the vector of each entity, in each machine.
@@ -102,6 +104,8 @@ def resolve_many(
     charge : Charge
     loss : {"squared", "logistic", "probit"} or OrderedLevels
     background : Background, optional
+    charged : (float, float)
+        What the charge counts for a row and for a row of the background of weight 1.
     normals : ndarray of shape (n_machines, 1 + n_factors), optional
         Draw from the conditional distribution instead, every entity by the same standard normal numbers.
 
@@ -127,6 +131,10 @@ def resolve_many(
         entity = np.concatenate([np.repeat(np.arange(stop - first), part.n_rows) for part in parts])
         label, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("label", "weight"))
         design, offset = map(np.concatenate, zip(*(_design(machines, part) for part in parts), strict=True))
+        total = np.zeros(stop - first)
+        for part, per_weight in zip(parts, charged, strict=False):
+            owner = np.repeat(np.arange(stop - first), part.n_rows)
+            total += per_weight * np.bincount(owner, part.weight, stop - first)
         noise = np.concatenate([noise_of(machines, part) for part in parts])
         if len(parts) > 1 and stop - first > 1:
             order = np.argsort(entity, kind="stable")
@@ -134,7 +142,7 @@ def resolve_many(
                 array[order] for array in (entity, design, offset, noise, label, weight)
             )
         indptr = np.searchsorted(entity, np.arange(stop - first + 1)).astype(np.int64)
-        l2[first:stop] = charge.of(np.bincount(entity, weight, stop - first).astype(np.float64))
+        l2[first:stop] = charge.of(total)
         penalty, mean = charge.terms(l2[first:stop, None], machines.n_factors)
         shape = (stop - first, n_machines, width)
         # Problem by problem: all entities in the first machine, then in the second, ...

@@ -17,8 +17,8 @@ from .background import background_of
 from .charges import L2, Charge, Priors
 from .drawing import drawn
 from .interactions import History
-from .losses import explained_loss
 from .machines import Machines
+from .objectives import Objective, objective_of
 from .own_rows import Array, Index, OwnRows, Side, resolve_many
 from .training import Part, sampling_of
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .recommender import Recommender
 
 __all__ = ["resolved", "row_noise", "without_vector"]
-
-_EXACT = ("als", "ials")  # solvers that end at the minimum of their objective, not before it
 
 
 def resolved(
@@ -39,14 +37,19 @@ def resolved(
     """
     mean = p.mean()
     rows = _rows_of(encoder, side, history, solved)
-    background = background_of(rec, encoder, side, history, solved, rows.features) if rec.negatives else None
-    loss = explained_loss(rec.estimator_)
+    objective = objective_of(rec)
+    rows = replace(rows, label=objective.targets(rows.label), weight=objective.weights(rows.label, rows.weight))
+    background = None
+    if objective.has_background:
+        background = background_of(rec, objective, encoder, side, history, solved, rows.features)
+    charged = objective.charged_user if side == "user" else objective.charged_item
     try:
-        coefficients, l2 = resolve_many(Machines.one(mean), rows, _charge(rec, side), loss, background)
+        charge = _charge(rec, side, objective)
+        coefficients, l2 = resolve_many(Machines.one(mean), rows, charge, objective.loss, background, charged=charged)
         new = _with(mean, rows.columns, coefficients[:, 0], l2)
         if p.posterior is None:
             return new
-        draws = drawn(p, rows, str(getattr(rec, side)), loss)
+        draws = drawn(p, rows, str(getattr(rec, side)), objective.loss)
     except ProblemError as error:
         ids = (encoder.users_ if side == "user" else encoder.items_).ids
         raise DataError(f"{side} {ids[solved[[error.problem]]].tolist()[0]!r}: {error.reason}") from None
@@ -123,7 +126,7 @@ def _without(rows: csr_matrix, columns: Index) -> csr_matrix:
     return csr_matrix((rows.data[kept], rows.indices[kept], indptr), shape=rows.shape)
 
 
-def _charge(rec: Recommender, side: Side) -> Charge:
+def _charge(rec: Recommender, side: Side, objective: Objective) -> Charge:
     """What training charged for a row of the side's ids, and what weights it gave them; or their prior.
 
     L2 by row is next to nothing where there are few rows: one like alone would make an item the best of all. What
@@ -139,8 +142,9 @@ def _charge(rec: Recommender, side: Side) -> Charge:
     columns = columns[columns >= 0]
     linear = p.linear[columns[p.factors[columns].any(axis=1)]].astype(np.float64)
     precision = 0.0
-    if len(linear) > 1 and estimator.solver not in _EXACT:
-        noise = 1.0 if explained_loss(estimator) != "squared" else float(estimator.history_["train"]["rmse"][-1]) ** 2
+    if len(linear) > 1 and estimator.solver != "als":  # which ends at the minimum, not before it
+        of_ratings = objective.loss == "squared" and objective.met is None
+        noise = float(estimator.history_["train"]["rmse"][-1]) ** 2 if of_ratings else 1.0
         precision = noise / max(float(linear.var()), 1e-12 * noise) if noise else 0.0
     power, mean = estimator.l2_count_power, 1.0
     if power:
