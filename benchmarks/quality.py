@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from factorec import Recommender, metrics
 from factorec.datasets import MovieLens, load_movielens
-from factorec.encoding import MultiLabel, Numeric
+from factorec.encoding import Datetime, History, MultiLabel, Numeric
 from factorec.explain import resolved_scores
 from factorec.fm import BaseFM
 from factorec.recommender.objectives import objective_of
@@ -28,6 +28,14 @@ USER_FIELDS = {"age": Numeric("age"), "gender": "gender", "occupation": "occupat
 ITEM_FIELDS = {"genres": MultiLabel("genres"), "year": Numeric("year")}
 FIELDS = {"user": list(USER_FIELDS.values()), "item": list(ITEM_FIELDS.values())}
 SIDE_FIELDS = [*USER_FIELDS, *ITEM_FIELDS]
+# What predicts ratings best with solver="gibbs": chosen on 15 % of the training rows of u1, u2 and u4. There the zip
+# code's first digit, genres of weight 1/sqrt(n), years or ages in other bins and the week beside the date were all
+# within 0.001 of this; leaving the date out costs 0.001, the histories 0.006.
+ALL_FIELDS = {
+    "user": [*FIELDS["user"], History()],
+    "item": [*FIELDS["item"], History()],
+    "context": [Datetime("timestamp", part="date")],
+}
 
 movielens = cache(load_movielens)
 

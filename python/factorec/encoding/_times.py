@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
-from ._ids import is_missing
+from ._ids import factorize, is_missing
 from ._values import values_of
 
 __all__ = ["FIRST", "LAST", "UNITS", "Times", "local_times", "read_times", "zone_of"]
@@ -120,7 +120,7 @@ def local_times(times: Times, zone: datetime.tzinfo) -> Times:
     if zone is datetime.UTC or not len(times):
         return times
     # Clocks change at few moments: the hours are asked at both ends, and times one by one where these differ.
-    hours, place = np.unique(times // HOUR, return_inverse=True)
+    hours, place = factorize(times // HOUR)
     first, last = (np.array([_offset(at, zone) for at in (hours * HOUR + add).tolist()]) for add in (0, HOUR - 1))
     offset = first[place]
     changing = np.flatnonzero((first != last)[place])
