@@ -37,9 +37,9 @@ class ImplicitAls::State {
 
   double sweep(Control& control) {
     of_items_.sum(sides_.items, control);
-    solve(sides_.queries, sides_.items, of_items_, control);
+    solve(sides_.queries, sides_.items, of_items_, false, control);
     of_queries_.sum(sides_.queries, control);
-    const double loss = solve(sides_.items, sides_.queries, of_queries_, control);
+    const double loss = solve(sides_.items, sides_.queries, of_queries_, true, control);
     of_items_.sum(sides_.items, control);
     double unobserved = 0.0;
     for (std::int64_t i = 0; i < n_factors_; ++i)
@@ -65,8 +65,8 @@ class ImplicitAls::State {
     return i < side.feature_begin[at(f + 1)] ? side.vector(side.of_feature[at(i)].at) : nullptr;
   }
 
-  // Returns the sum of weight (1 - s)^2.
-  double solve(ImplicitSide& own, ImplicitSide& other, ImplicitGram& gram, Control& control) {
+  // Returns, if wanted, the sum of weight (1 - s)^2.
+  double solve(ImplicitSide& own, ImplicitSide& other, ImplicitGram& gram, bool want_loss, Control& control) {
     gram.find_axes();
     control.throw_if_stopped();
     gram.rotate(other.vectors, control);
@@ -81,7 +81,7 @@ class ImplicitAls::State {
       std::optional<EntitySolver>& solver = solvers[at(thread)];
       if (!solver) solver.emplace(own, other, gram, options_.unobserved_weight);
       for (std::int64_t e = own.unit[at(unit)]; e < own.unit[at(unit + 1)]; ++e)
-        loss[at(unit)] += solver->solve(e, own.vector(e), control);
+        loss[at(unit)] += solver->solve(e, own.vector(e), want_loss, control);
     });
     double sum = 0.0;
     for (const double of_unit : loss) sum += of_unit;

@@ -29,8 +29,7 @@ void ImplicitGram::sum(const ImplicitSide& side, Control& control) {
   AlignedVector of_part(place(parts.count() * square), 0.0f);
   parallel_for(parts.count(), n_threads_, control, [&](std::int64_t part, int) {
     const float* vector[kBatch];
-    float weight[kBatch], zero[kBatch] = {};
-    AlignedVector unused(place(padded_), 0.0f);
+    float weight[kBatch];
     for (std::int64_t begin = parts.begin(part); begin < parts.end(part); begin += kBatch) {
       control.throw_if_stopped();
       const std::int64_t size = std::min(kBatch, parts.end(part) - begin);
@@ -38,16 +37,16 @@ void ImplicitGram::sum(const ImplicitSide& side, Control& control) {
         vector[i] = side.vector(begin + i);
         weight[i] = side.exposure_of(begin + i);
       }
-      kernels().gibbs.add({vector, weight, zero, size}, padded_, of_part.data() + part * square, unused.data());
+      kernels().implicit.gram(vector, weight, size, n_factors_, padded_, of_part.data() + part * square);
     }
   });
   sums_.assign(place(n_factors_ * n_factors_), 0.0);
   for (std::int64_t part = 0; part < parts.count(); ++part)
     for (std::int64_t i = 0; i < n_factors_; ++i)
-      for (std::int64_t j = 0; j <= i; ++j)
+      for (std::int64_t j = i; j < n_factors_; ++j)
         sums_[place(i * n_factors_ + j)] += static_cast<double>(of_part[place(part * square + i * padded_ + j)]);
   for (std::int64_t i = 0; i < n_factors_; ++i)
-    for (std::int64_t j = 0; j < i; ++j) sums_[place(j * n_factors_ + i)] = sums_[place(i * n_factors_ + j)];
+    for (std::int64_t j = 0; j < i; ++j) sums_[place(i * n_factors_ + j)] = sums_[place(j * n_factors_ + i)];
 }
 
 void ImplicitGram::find_axes() {

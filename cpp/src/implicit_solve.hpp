@@ -18,27 +18,28 @@ class EntitySolver {
  public:
   EntitySolver(const ImplicitSide& own, const ImplicitSide& other, const ImplicitGram& gram, double unobserved_weight);
 
-  // Returns the sum of weight (1 - <p, o>)^2 after it.
-  double solve(std::int64_t e, float* p, Control& control);
+  // Returns, if wanted, the sum of weight (1 - <p, o>)^2 after it.
+  double solve(std::int64_t e, float* p, bool want_loss, Control& control);
 
  private:
-  void gather(std::int64_t e);
-  void start(float* p, Control& control);
+  void move(const float* const* vector, std::int64_t padded, const float* change, Control& control);
   void set_gradient(const float* p, const ImplicitGram::Block& block, float exposure, float penalty);
-  void step_by_factors(const ImplicitGram::Block& block, Control& control);
-  void step_by_pairs(const ImplicitGram::Block& block);
+  void step_by_factors(const ImplicitGram::Block& block, const float* const* part, bool moves, Control& control);
+  void step_by_pairs(const ImplicitGram::Block& block, const float* const* part);
+  [[noreturn]] static void throw_singular();
 
   const ImplicitSide& own_;
   const ImplicitSide& other_;
   const ImplicitGram& gram_;
-  const GibbsKernels& gibbs_;
   const ImplicitKernels& kernel_;
   float unobserved_;
+  // Of the pairs of the entity at work.
   std::int64_t n_ = 0;
-  std::vector<const float*> vector_, part_;   // of the pairs: whole, and from the block's first factor on
-  std::vector<float> weight_, residual_;      // of the pairs
-  AlignedVector diagonal_, gradient_;         // of the block: Hessian and gradient without the pairs
-  AlignedVector matrix_, moment_, step_, columns_, inverse_;
+  const float* weight_ = nullptr;
+  std::vector<const float*> vector_, part_;  // whole, and from a block's first factor on
+  std::vector<float> residual_;
+  // Of the block of factors at work.
+  AlignedVector diagonal_, gradient_, step_, inverse_, solved_, matrix_, columns_;
   std::vector<const float*> column_;
 };
 
