@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["objective", "solve_side", "sweep"]
+__all__ = ["objective", "solve_blocks", "solve_side", "sweep"]
 
 
 def objective(
@@ -54,6 +54,37 @@ def solve_side(
     return solved
 
 
+def solve_blocks(
+    own: Any,
+    other: Any,
+    observed: np.ndarray,
+    penalty: np.ndarray,
+    factors: np.ndarray,
+    unobserved_weight: float,
+    own_exposure: np.ndarray | None = None,
+    other_exposure: np.ndarray | None = None,
+    *,
+    block_size: int,
+) -> np.ndarray:
+    """One step of each block of factors in turn, for a side of ids; entities without an observed pair get zeros."""
+    factors = factors.copy()
+    other_vectors = other @ factors
+    weight = observed + unobserved_weight * np.outer(_or_ones(own_exposure, own), _or_ones(other_exposure, other))
+    for e, column in enumerate(np.argmax(own, axis=1)):
+        if not observed[e].any():
+            factors[column] = 0
+            continue
+        for begin in range(0, factors.shape[1], block_size):
+            block = slice(begin, begin + block_size)
+            rest = factors[column].copy()
+            rest[block] = 0
+            o = other_vectors[:, block]
+            hessian = (weight[e][:, None] * o).T @ o + penalty[column] * np.eye(o.shape[1])
+            slope = o.T @ (observed[e] - weight[e] * (other_vectors @ rest))
+            factors[column, block] = np.linalg.solve(hessian, slope)
+    return factors
+
+
 def sweep(
     queries: np.ndarray,
     items: np.ndarray,
@@ -63,11 +94,22 @@ def sweep(
     unobserved_weight: float,
     query_exposure: np.ndarray | None = None,
     item_exposure: np.ndarray | None = None,
+    *,
+    block_size: int | None = None,
 ) -> np.ndarray:
-    """Factors after the queries' were solved for, then the items'."""
-    exposure = (query_exposure, item_exposure)
-    factors = solve_side(queries, items, observed, penalty, factors, unobserved_weight, *exposure)
-    return solve_side(items, queries, observed.T, penalty, factors, unobserved_weight, *exposure[::-1])
+    """Factors after the queries' were solved for, then the items'; sides of ids in blocks of factors, if given."""
+    sides = [
+        (queries, items, observed, query_exposure, item_exposure),
+        (items, queries, observed.T, item_exposure, query_exposure),
+    ]
+    for own, other, pairs, own_exposure, other_exposure in sides:
+        arguments = (own, other, pairs, penalty, factors, unobserved_weight, own_exposure, other_exposure)
+        one_hot = ((own != 0).sum(1) == 1).all() and ((own != 0).sum(0) <= 1).all()
+        if block_size is not None and one_hot:
+            factors = solve_blocks(*arguments, block_size=block_size)
+        else:
+            factors = solve_side(*arguments)
+    return factors
 
 
 def _or_ones(exposure: np.ndarray | None, side: Any) -> np.ndarray:

@@ -102,13 +102,22 @@ class RankedLists:
         kept.eliminate_zeros()
         self.exclude = sp.csr_array(kept)
 
-    def ndcg(self, weights: Weights, n_threads: int) -> float:
-        """NDCG of the lists of ten."""
+    def ndcg(self, weights: Weights, n_threads: int, *, bipartite: bool = False) -> float:
+        """NDCG of the lists of ten; ``bipartite``: an item's own features make no pairs."""
         shape = weights.factors.shape
         item_rows = self.blocks[-1].rows
         items = RowArrays([(None, csr_tuple(item_rows))], item_rows.shape[0], shape[0])
         vectors = _core.vectors(items.blocks, items.n_rows, weights.linear, weights.factors, n_threads)
-        offsets = _core.scores(items.blocks, items.n_rows, 0.0, weights.linear, weights.factors, n_threads, single=True)
+        offsets = _core.scores(
+            items.blocks,
+            items.n_rows,
+            0.0,
+            weights.linear,
+            weights.factors,
+            n_threads,
+            single=True,
+            n_query_features=0 if bipartite else None,  # all of an item's features are on one side
+        )
         n_panels = -(-items.n_rows // _core.PANEL_ITEMS)
         panels = np.empty((n_panels, shape[1], _core.PANEL_ITEMS), np.float32)
         padded = np.empty(n_panels * _core.PANEL_ITEMS, np.float32)

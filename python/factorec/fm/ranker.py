@@ -13,6 +13,7 @@ from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_integer, check_l2, check_real, row_weights
+from ._implicit_als import train_implicit_als
 from ._learner import Ranges
 from ._problem import Problem
 from ._progress import OnEpoch
@@ -23,7 +24,7 @@ from .training_set import TrainingSet
 __all__ = ["FMRanker"]
 
 _LOSSES = ("softmax", "bpr", "warp")
-_SOLVERS = ("adagrad",)
+_SOLVERS = ("adagrad", "ials")
 _BATCH_ROWS = 256
 
 
@@ -43,9 +44,11 @@ class FMRanker(BaseFM):
         ``log(1 + exp(score of the negative - score of the item))`` [2]_. "warp": of the first negative whose score
         comes within 1 of the item's, by how much it does, times ``log(1 + rank)`` with the rank that finding it after
         so many tries lets expect [3]_.
-    solver : {"adagrad"}, default="adagrad"
+    solver : {"adagrad", "ials"}, default="adagrad"
+        "ials" is implicit alternating least squares, with a loss of its own over all pairs of a user and an item (see
+        Notes).
     n_epochs : int, optional
-        Passes over the rows. None: 15.
+        Passes over the rows. None: 15, and 10 for "ials".
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"linear"``, ``"factors"``, and fields. None: tuned by loss.
     l2_linear, l2_factors : float or dict of str to float, optional
@@ -57,6 +60,8 @@ class FMRanker(BaseFM):
         Standard deviation of the factors of user and item ids at the start. Other fields start at zero.
     n_negatives : int, optional
         Negatives of each row and epoch, the tries of "warp". None: 20.
+    unobserved_weight : float, optional
+        "ials": weight of every pair of a user and an item, for the target 0. None: 0.5.
     batch_size : int, optional
         Rows after which everything takes a step. None: 256.
     shuffle : bool, default=True
@@ -125,6 +130,9 @@ class FMRanker(BaseFM):
         "bpr": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
         "warp": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
     }
+    _tuned_implicit_als = Tuned(learning_rate=0.0, l2_linear=0.0, l2_factors=0.01)
+
+    unobserved_weight_: float
 
     def __init__(
         self,
@@ -139,6 +147,7 @@ class FMRanker(BaseFM):
         l2_count_power: float = 0.0,
         init_scale: float = 0.1,
         n_negatives: int | None = None,
+        unobserved_weight: float | None = None,
         batch_size: int | None = None,
         shuffle: bool = True,
         early_stopping: bool = False,
@@ -159,6 +168,7 @@ class FMRanker(BaseFM):
         self.l2_count_power = l2_count_power
         self.init_scale = init_scale
         self.n_negatives = n_negatives
+        self.unobserved_weight = unobserved_weight
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.early_stopping = early_stopping
@@ -192,6 +202,8 @@ class FMRanker(BaseFM):
         for name in ("n_epochs", "n_negatives", "batch_size"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), low=1)
+        if self.unobserved_weight is not None:
+            check_real("unobserved_weight", self.unobserved_weight, low=0)
         for name in ("init_scale", "l2_count_power"):
             check_real(name, getattr(self, name), low=0)
         check_real("validation_fraction", self.validation_fraction, low=0, above=True)
@@ -247,6 +259,18 @@ class FMRanker(BaseFM):
         add_penalties: bool,
         on_epoch: OnEpoch | None = None,
     ) -> None:
+        if self.solver == "ials":
+            if add_penalties:
+                raise DataError(
+                    "solver 'ials' has no partial_fit: fit all rows with warm_start=True, or fold new users and items "
+                    "in"
+                )
+            train_implicit_als(
+                self, problem, evaluation, self.n_epochs, stop_after, seed, going_on=going_on, on_epoch=on_epoch
+            )
+            return
+        if self.unobserved_weight is not None:
+            raise DataError("unobserved_weight is of solver 'ials': 'adagrad' samples negatives instead")
         data = problem.training_set
         if data is None or data.negatives is None:
             raise DataError(
