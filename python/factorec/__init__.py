@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from .explain import Explanation, ScoreParts, decompose, influence
-    from .fm import FMClassifier, FMOrdinal, FMParameters, FMRegressor
+    from .fm import FMClassifier, FMOrdinal, FMParameters, FMRanker, FMRegressor
     from .recommender import Evaluation, Recommendations, Recommender, load
     from .search import ItemIndex, SearchResult
 
@@ -75,6 +75,7 @@ __all__ = [
     "FMClassifier",
     "FMOrdinal",
     "FMParameters",
+    "FMRanker",
     "FMRegressor",
     "FactorecError",
     "FormatError",
@@ -140,6 +141,7 @@ _HOMES = {
     "FMClassifier": "fm",
     "FMOrdinal": "fm",
     "FMParameters": "fm",
+    "FMRanker": "fm",
     "FMRegressor": "fm",
     "FactorecError": "errors",
     "FormatError": "errors",

@@ -360,8 +360,8 @@ def test_command(folder):
     ("change", "message"),
     [
         (("n_factors", "n_factor"), r"estimator\.n_factor: unknown key, did you mean n_factors\?"),
-        (("[estimator]", "[estimater]"), r"estimater: unknown key, did you mean estimator\?; .*estimator: is missing"),
-        (('"FMClassifier"', '"FM"'), r"estimator\.class: must be one of FMClassifier, FMRegressor, got 'FM'"),
+        (("[estimator]", "[estimater]"), r"estimater: unknown key, did you mean estimator\?"),
+        (('"FMClassifier"', '"FM"'), r"estimator\.class: must be one of FMRanker, .*FMOrdinal, got 'FM'"),
         (("n_factors = 4", "n_factors = 0"), r"estimator: n_factors must be .*, got 0"),
         (("negatives = 2", "negatives = -2"), r"recommender\.negatives: must be at least 0, got -2"),
         (("like_threshold = 0.0", 'like_threshold = "4"'), r"recommender\.like_threshold: must be a number, got '4'"),

@@ -96,7 +96,7 @@ def test_a_table_of_clicks_has_only_likes(train):
     assert rec.explain(clicks["user_id"][0], clicks["item_id"][-1]).ratings is None
     with pytest.raises(DataError, match=r"target=None every row is a like.*set negatives"):
         fr.Recommender(classifier(), target=None).fit(clicks)
-    with pytest.raises(DataError, match="a regressor needs a target"):
+    with pytest.raises(DataError, match="FMRegressor learns ratings and needs a target column"):
         fr.Recommender(regressor(), target=None).fit(clicks)
 
 
@@ -144,7 +144,7 @@ def test_partial_fit_counts_rows_again(train):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: fr.Recommender(object()), "estimator must be an FMClassifier or an FMRegressor, got object"),
+        (lambda: fr.Recommender(object()), "estimator must be an FMRanker, .* got object"),
         (
             lambda: fr.Recommender(classifier(), like_threshold=4, fields=["genre"]),
             "fields must be 'auto' or a dict of lists by 'user'",
@@ -159,7 +159,7 @@ def test_partial_fit_counts_rows_again(train):
         (lambda: fr.Recommender(classifier(), user=["a", "b"]), "user must be the name of one column, got"),
         (lambda: fr.Recommender(classifier(), negatives=-1), "negatives must be an integer of at least 0, got -1"),
         (lambda: fr.Recommender(classifier(), negatives=1.5), "negatives must be an integer"),
-        (lambda: fr.Recommender(regressor(), negatives=2), "negatives need a classifier"),
+        (lambda: fr.Recommender(regressor(), negatives=2), "negatives are for FMClassifier: .* use FMRanker"),
         (lambda: fr.Recommender(classifier(), like_threshold="4"), "like_threshold must be a finite number"),
         (lambda: fr.Recommender(classifier()), r"table: column 'rating' holds \d in row \d+; .*like_threshold="),
         (lambda: fr.Recommender(classifier(), target="stars"), "table: the table has no column 'stars'"),

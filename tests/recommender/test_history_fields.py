@@ -150,11 +150,11 @@ def test_a_model_with_histories_is_not_saved_without_them(tables, tmp_path):
 def test_a_file_whose_fields_do_not_fit_is_refused(tables, tmp_path):
     """Promise 8."""
     from factorec.formats import model_file
-    from factorec.recommender.model_file import _SCHEMA
+    from factorec.recommender.model_file import schema
 
     rec = fit("likes", tables)
     rec.save(tmp_path / "m")
-    tensors, metadata = model_file.read(tmp_path / "m", schema=_SCHEMA, classes={"Recommender"})
+    tensors, metadata = model_file.read(tmp_path / "m", schema=schema, classes={"Recommender"})
     for learnt in metadata["encoder"]["learnt"]:
         if list(learnt[0]) == ["n_columns"]:
             learnt[0]["n_columns"] = 2**50

@@ -106,9 +106,9 @@ def test_string_ids_and_titles_beyond_ascii(train, tmp_path):
 
 
 def read(path):
-    from factorec.recommender.model_file import _SCHEMA
+    from factorec.recommender.model_file import schema
 
-    tensors, metadata = model_file.read(path, schema=_SCHEMA, classes={"Recommender"})
+    tensors, metadata = model_file.read(path, schema=schema, classes={"Recommender"})
     return dict(tensors), {k: v for k, v in metadata.items() if k != "library_version"}
 
 

@@ -76,6 +76,30 @@ def test_lists_are_judged_with_negatives(likes):
     assert rec.evaluate(held_out, n=10).value("ndcg@10") == found.best_value
 
 
+def test_lists_are_what_a_ranker_is_judged_by(likes):
+    rec = fr.Recommender(fr.FMRanker(n_factors=4, random_state=1))
+    found = tune(rec, likes, n_trials=3, max_epochs=4)
+    assert found.metric == "ndcg@10"
+    assert found.best_value == max(trial.value for trial in found.study.trials if trial.value is not None)
+    default = tune(fr.Recommender(target=None), {name: likes[name] for name in ("user_id", "item_id")}, n_trials=1)
+    assert isinstance(default.recommender.estimator_, fr.FMRanker)
+    with pytest.raises(errors.DataError, match="metric must be 'ndcg@' with a length"):
+        tune(rec, likes, n_trials=1, metric="log_loss")
+
+
+@pytest.mark.parametrize(("threshold", "metric"), [(4, "log_loss"), (None, "rmse"), (4, "rmse")])
+def test_levels_are_judged_by_likes_or_by_ratings(table, threshold, metric):
+    levels = {**table, "rating": np.clip(np.round(table["rating"]), -1, 1)}
+    threshold = None if threshold is None else 1
+    rec = fr.Recommender(fr.FMOrdinal(n_factors=4, random_state=0), like_threshold=threshold)
+    given = {} if metric == ("rmse" if threshold is None else "log_loss") else {"metric": metric}
+    found = tune(rec, levels, n_trials=2, max_epochs=5, **given)
+    assert found.metric == metric
+    assert found.best_value == min(trial.value for trial in found.study.trials if trial.value is not None)
+    if threshold is not None:
+        assert found.recommender.predict_proba(levels).min() > 0
+
+
 def test_the_own_settings_come_first(table):
     rec = regressor(learning_rate=0.05, l2_factors=0.1).set_params(estimator__n_factors=8)
     first = tune(rec, table, n_trials=1, max_epochs=4).study.trials[0].params
@@ -91,8 +115,11 @@ def test_the_own_settings_come_first(table):
         ranker(),
         regressor(solver="adam"),
         ranker().set_params(estimator__solver="adam", estimator__batch_size=50),
+        fr.Recommender(fr.FMRanker(n_factors=4)),
+        fr.Recommender(fr.FMRanker(loss="warp")),
+        fr.Recommender(fr.FMOrdinal()),
     ],
-    ids=["ratings", "likes", "likes with negatives", "adam", "adam with negatives"],
+    ids=["ratings", "likes", "likes with negatives", "adam", "adam with negatives", "softmax", "warp", "levels"],
 )
 def test_the_space_holds_the_tuned_defaults(rec):
     """Also those of fields: else the first trial would not be of the recommender's own settings."""

@@ -65,15 +65,28 @@ def track(what: str, total: int) -> Iterator[Progress]:
         yield progress
 
 
-_METRICS = {"log_loss": "log loss", "accuracy": "accuracy", "f1": "F1", "auc": "AUC", "rmse": "RMSE", "mae": "MAE"}
+_METRICS = {
+    "log_loss": "log loss",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "auc": "AUC",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "ndcg_at_10": "NDCG@10",
+}
+_SHOWN_EPOCHS = 50
 
 
 def epochs(history: dict[str, dict[str, Any]]) -> None:
-    """Print the metrics of every epoch."""
+    """Print the metrics of every epoch; of many, every second, third, ... and the last."""
     columns = [(part, metric) for part in history for metric in history[part]]
     n = max((len(history[part][metric]) for part, metric in columns), default=0)
     print_table(
         ["\nepoch", *(f"{part}\n{_METRICS.get(metric, metric)}" for part, metric in columns)],
-        [[e + 1, *(f"{history[part][metric][e]:.4f}" for part, metric in columns)] for e in range(n)],
+        [
+            [e + 1, *(f"{history[part][metric][e]:.4f}" for part, metric in columns)]
+            for e in range(n)
+            if (n - 1 - e) % -(-n // _SHOWN_EPOCHS) == 0
+        ],
         text=(),
     )

@@ -22,15 +22,18 @@ from ._options import (
     Jobs,
     KeepHistory,
     LikeThreshold,
+    LossOption,
     ModelFile,
     Negatives,
     NoTarget,
     Rows,
+    SearchWith,
+    SearchWithOption,
     Seed,
+    SoftPositives,
     Solver,
     SplitBy,
     TargetColumn,
-    Task,
     TaskOption,
     TitleColumn,
     UserColumn,
@@ -99,15 +102,21 @@ def train(
     early_stopping: Annotated[
         bool, typer.Option("--early-stopping", help="Stop early, on --validation or on a tenth of the rows.")
     ] = False,
-    task: TaskOption = Task.likes,
+    task: TaskOption = None,
     like_threshold: LikeThreshold = None,
     negatives: Negatives = 0,
-    factors: Annotated[int, typer.Option(min=1, help="Number of factors.")] = 64,
+    soft_positives: SoftPositives = None,
+    search_with: SearchWithOption = SearchWith.samples,
+    factors: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Number of factors; by default 64, with gibbs and als the estimator's own default."),
+    ] = None,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the table.")] = None,  # noqa: UP045
     learning_rate: Annotated[Optional[float], typer.Option()] = None,  # noqa: UP045
     l2_linear: Annotated[Optional[float], typer.Option(help="Penalty of linear weights.")] = None,  # noqa: UP045
     l2_factors: Annotated[Optional[float], typer.Option(help="Penalty of factors.")] = None,  # noqa: UP045
     solver: Solver = None,
+    loss: LossOption = None,
     seed: Seed = 0,
     history: KeepHistory = True,
     n_jobs: Jobs = None,
@@ -116,19 +125,22 @@ def train(
     from . import commands
 
     chosen = {
+        "n_factors": factors,
         "n_epochs": epochs,
         "learning_rate": learning_rate,
         "l2_linear": l2_linear,
         "l2_factors": l2_factors,
         "solver": solver,
+        "loss": None if loss is None else loss.value,
+        "early_stopping": early_stopping or validation is not None,
+        "random_state": seed,
         "n_jobs": n_jobs,
     }
     commands.train(
         table,
         model,
-        classifier=task is Task.likes,
-        settings={name: value for name, value in chosen.items() if value is not None}
-        | {"n_factors": factors, "random_state": seed, "early_stopping": early_stopping or validation is not None},
+        task=None if task is None else task.value,
+        settings=chosen,
         columns={
             "user": user_column,
             "item": item_column,
@@ -138,6 +150,8 @@ def train(
             "title": title_column,
             "like_threshold": like_threshold,
             "negatives": negatives,
+            "soft_positives": soft_positives,
+            "search_with": search_with.value,
         },
         fields=fields,
         users=users,
@@ -156,7 +170,7 @@ def tune(
     metric: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="log_loss, rmse, or ndcg@10 (any length); by default ndcg@10 with --negatives, else the loss."
+            help="log_loss, rmse, or ndcg@10 (any length); by default what the task is for: lists, or its loss."
         ),
     ] = None,
     max_epochs: Annotated[int, typer.Option(min=1, help="Where a trial stops at the latest.")] = 100,
@@ -184,10 +198,12 @@ def tune(
     items: Items = None,
     title_column: TitleColumn = None,
     fields: Fields = None,
-    task: TaskOption = Task.likes,
+    task: TaskOption = None,
     like_threshold: LikeThreshold = None,
     negatives: Negatives = 0,
+    soft_positives: SoftPositives = None,
     solver: Solver = None,
+    loss: LossOption = None,
     seed: Seed = 0,
     history: KeepHistory = True,
     n_jobs: Jobs = None,
@@ -195,12 +211,16 @@ def tune(
     """Search the settings of a model by validation inside a table, and write the best model."""
     from .tune import tune
 
-    chosen = {"solver": solver, "n_jobs": n_jobs}
     tune(
         table,
         model,
-        classifier=task is Task.likes,
-        settings={name: value for name, value in chosen.items() if value is not None},
+        task=None if task is None else task.value,
+        settings={
+            "solver": solver,
+            "loss": None if loss is None else loss.value,
+            "random_state": seed,
+            "n_jobs": n_jobs,
+        },
         columns={
             "user": user_column,
             "item": item_column,
@@ -210,6 +230,7 @@ def tune(
             "title": title_column,
             "like_threshold": like_threshold,
             "negatives": negatives,
+            "soft_positives": soft_positives,
         },
         fields=fields,
         items=items,

@@ -40,8 +40,25 @@ class Method(StrEnum):
 class Task(StrEnum):
     """What to learn."""
 
+    lists = "lists"
     likes = "likes"
     ratings = "ratings"
+    levels = "levels"
+
+
+class Loss(StrEnum):
+    """What a ranker minimises."""
+
+    softmax = "softmax"
+    bpr = "bpr"
+    warp = "warp"
+
+
+class SearchWith(StrEnum):
+    """By which parameters of a sampled model lists are made."""
+
+    samples = "samples"
+    mean = "mean"
 
 
 class Mode(StrEnum):
@@ -100,12 +117,33 @@ TitleColumn = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="Column of titles in --items; by default 'title', if there is one."),
 ]
-TaskOption = Annotated[Task, typer.Option("--task", help="Learn likes (classifier) or ratings (regressor).")]
+TaskOption = Annotated[
+    Optional[Task],  # noqa: UP045
+    typer.Option(
+        "--task",
+        help="Learn which items users choose (lists: FMRanker), likes against dislikes (FMClassifier), ratings "
+        "(FMRegressor), or ratings as ordered levels (FMOrdinal). By default lists, with --negatives likes.",
+    ),
+]
 LikeThreshold = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option(help="A target of at least this is a like; without it the target must be 0 and 1."),
 ]
-Negatives = Annotated[int, typer.Option(min=0, help="Sampled unseen items per like; 8 to rank well.")]
-Solver = Annotated[Optional[str], typer.Option(help="adagrad, adam or sgd.")]  # noqa: UP045
+Negatives = Annotated[
+    int, typer.Option(min=0, help="--task likes: unseen items drawn per like; without them its lists are bad.")
+]
+SoftPositives = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(min=0, help="--task lists: what a row below --like-threshold counts, where a like is 1."),
+]
+LossOption = Annotated[Optional[Loss], typer.Option("--loss", help="--task lists: what is minimised.")]  # noqa: UP045
+SearchWithOption = Annotated[
+    SearchWith,
+    typer.Option("--search-with", help="--solver gibbs: make lists by all samples, or faster by their mean."),
+]
+Solver = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="adagrad; gibbs (likes, ratings, levels), als (ratings), ials (lists), sgd, adam."),
+]
 Seed = Annotated[int, typer.Option(help="Of all random numbers.")]
 KeepHistory = Annotated[bool, typer.Option("--history/--no-history", help="Keep in the file what each user has seen.")]

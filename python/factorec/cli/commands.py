@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import FMClassifier, FMRegressor, Recommender, load
+from .. import Recommender, load
 from .._atomic import atomic_file
 from .._table_files import kinds_in, kinds_of, parse_id, read_table, title_of
 from ..encoding.tables import column, column_names
@@ -19,6 +19,7 @@ from ..recommender.interactions import id_positions
 from ..recommender.requests import Request
 from ..sinks import open_sink, without_secrets
 from ._console import epochs, errors, note, print_table, track
+from ._estimators import make_estimator
 from ._features import parse_context, read_fields
 
 __all__ = ["evaluate", "explain", "recommend", "train"]
@@ -28,7 +29,7 @@ def train(
     table: Path,
     model: Path,
     *,
-    classifier: bool,
+    task: str | None,
     settings: dict[str, Any],
     columns: dict[str, Any],
     fields: str | None,
@@ -40,7 +41,10 @@ def train(
     """Fit a recommender on a table and save it."""
     if not model.parent.is_dir():  # before the work, not after it
         raise FileNotFoundError(2, "no such folder", str(model.parent))
-    estimator = (FMClassifier if classifier else FMRegressor)(verbose=int(errors.is_terminal), **settings)
+    if settings["n_factors"] is None and settings["solver"] not in ("gibbs", "als"):
+        settings["n_factors"] = 64
+    settings["verbose"] = int(errors.is_terminal)
+    estimator: Any = make_estimator(task, settings, negatives=columns["negatives"])
     rec = Recommender(estimator, **columns, fields=None if fields is None else read_fields(fields))
     names = rec.user, rec.item
     rows = read_table(table, dict.fromkeys(names))
@@ -53,7 +57,7 @@ def train(
     began = time.perf_counter()
     rec.fit(rows, **tables)
     took = time.perf_counter() - began
-    rec.estimator_.verbose = rec.estimator.verbose = 0
+    rec.estimator_.verbose = estimator.verbose = 0
     epochs(rec.estimator_.history_)
     rec.save(model, history=history)
     counts = [f"{rows.num_rows:,} rows"]

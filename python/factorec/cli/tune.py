@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import FMClassifier, FMRegressor, Recommender
+from .. import Recommender
 from .._table_files import kinds_in, read_table, title_of
 from ..sinks import write_table
 from ..tuning import TuningResult
@@ -14,6 +14,7 @@ from ..tuning import tune as search
 from ..tuning.result import trials_table
 from ..tuning.storage import shown
 from ._console import note, print_table, track
+from ._estimators import make_estimator
 from ._features import read_fields
 
 __all__ = ["tune"]
@@ -25,7 +26,7 @@ def tune(
     table: Path,
     model: Path,
     *,
-    classifier: bool,
+    task: str | None,
     settings: dict[str, Any],
     columns: dict[str, Any],
     fields: str | None,
@@ -44,7 +45,7 @@ def tune(
     for path in (model, out):
         if path is not None and not path.parent.is_dir():  # before the work, not after it
             raise FileNotFoundError(2, "no such folder", str(path.parent))
-    rec = Recommender((FMClassifier if classifier else FMRegressor)(random_state=seed, **settings), **columns)
+    rec = Recommender(make_estimator(task, settings, negatives=columns["negatives"]), **columns)
     rec.fields = None if fields is None else read_fields(fields)
     rows = read_table(table, dict.fromkeys((rec.user, rec.item)))
     ids = kinds_in(rows, (rec.user, rec.item))

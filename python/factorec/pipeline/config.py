@@ -11,17 +11,17 @@ from typing import Any
 from ..encoding import Categorical, Datetime, History, MultiLabel, Numeric
 from ..encoding.notation import fields_from_text
 from ..errors import DataError
-from ..fm import FMClassifier, FMRegressor
-from ..fm._checks import check_settings
+from ..fm import FMClassifier, FMOrdinal, FMRanker, FMRegressor
 from ..model_selection import LeaveLastN, RandomSplit, TemporalSplit
 from ..recommender import Recommender
-from ..recommender.fitting import check_columns
+from ..recommender.checks import check_columns
+from ..recommender.estimators import unfitted
 from ..sinks import SUFFIXES, is_database, without_secrets
 from ._reader import REQUIRED, Key, Reader
 
 __all__ = ["Config", "Gate", "load_config"]
 
-_ESTIMATORS = {"FMClassifier": FMClassifier, "FMRegressor": FMRegressor}
+_ESTIMATORS: dict[str, Any] = {kind.__name__: kind for kind in (FMRanker, FMClassifier, FMRegressor, FMOrdinal)}
 _FIELDS: dict[str, Any] = {
     "categorical": Categorical,
     "multilabel": MultiLabel,
@@ -30,7 +30,8 @@ _FIELDS: dict[str, Any] = {
     "history": History,
 }
 _SIDES = ("user", "item", "context")
-_POINTS = {"FMClassifier": ("log_loss", "accuracy", "f1", "auc"), "FMRegressor": ("rmse", "mae")}
+_LIKES, _RATINGS = ("log_loss", "accuracy", "f1", "auc"), ("rmse", "mae")
+_POINTS = {"FMRanker": (), "FMClassifier": _LIKES, "FMRegressor": _RATINGS, "FMOrdinal": (*_RATINGS, *_LIKES)}
 _RANKING = ("precision", "recall", "ndcg", "map")
 
 _TOP = {
@@ -39,7 +40,7 @@ _TOP = {
     "data": Key((dict,), REQUIRED),
     "columns": Key((dict,), {}),
     "recommender": Key((dict,), {}),
-    "estimator": Key((dict,), REQUIRED),
+    "estimator": Key((dict,), {}),
     "fields": Key((dict, str)),
     "gate": Key((dict,)),
     "recommend": Key((dict,), {}),
@@ -62,6 +63,8 @@ _COLUMNS = {
 _RECOMMENDER = {
     "like_threshold": Key((float,)),
     "negatives": Key((int,), 0, low=0),
+    "soft_positives": Key((float, dict)),
+    "search_with": Key((str,), "samples", choices=("samples", "mean")),
     "duplicates": Key((str,), "raise", choices=("raise", "first", "last")),
     "uncatalogued": Key((str,), "ignore", choices=("ignore", "raise")),
 }
@@ -231,7 +234,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         reader.fault("recommend.context", "is given, but there are no fields.context")
     if recommender is not None and not reader.faults:
         try:
-            check_settings(recommender.estimator)
+            unfitted(recommender)._check_settings()
             check_columns(recommender)
         except DataError as error:
             reader.fault("estimator", str(error))
@@ -247,9 +250,10 @@ def _recommender(reader: Reader, top: dict[str, Any]) -> Recommender | None:
         reader.fault("columns.target", "must be the name of a column, or false where every row is a like")
     columns["target"] = columns["target"] or None
     settings = reader.table("recommender", top["recommender"], _RECOMMENDER)
+    settings["soft_positives"] = _grades(reader, settings["soft_positives"])
     fields = _fields(reader, top["fields"])
     given = dict(top["estimator"] or {})
-    kind = given.pop("class", None)
+    kind = given.pop("class", "FMRanker")
     if kind not in _ESTIMATORS:
         reader.fault("estimator.class", f"must be one of {', '.join(_ESTIMATORS)}, got {kind!r:.80}")
         return None
@@ -257,6 +261,16 @@ def _recommender(reader: Reader, top: dict[str, Any]) -> Recommender | None:
     reader.unknown("estimator", given, known | {"class"})
     estimator = _ESTIMATORS[kind](**{name: value for name, value in given.items() if name in known})
     return Recommender(estimator, **columns, **settings, fields=fields)
+
+
+def _grades(reader: Reader, raw: Any) -> Any:
+    """Grades by target; the keys of a table are text."""
+    if not isinstance(raw, dict):
+        return raw
+    try:
+        return {float(target): grade for target, grade in raw.items()}
+    except ValueError:
+        return reader.fault("recommender.soft_positives", f"must name grades by target, got {raw!r:.80}")
 
 
 def _fields(reader: Reader, raw: Any) -> Any:

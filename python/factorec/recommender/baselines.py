@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
 from ..search import ItemIndex
+from .interactions import History
+from .training import has_unseen
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -19,11 +20,18 @@ DAMPING = 5.0  # rows at the mean of all rows, added to each mean of few
 
 
 class Means:
-    """Mean target (share of likes, for a classifier) by item, by user and of all rows the model learned from.
+    """Mean of a value of rows (the rating, or 1 for a like) by item, by user and of all rows the model learned from.
 
-    Where negatives are sampled, the model learns from likes alone; the means are then over all rows that users'
-    histories hold. The mean of an item or user of n rows with sum s is (s + 5 m) / (n + 5), with m the mean of
+    Where unseen items take part, the model learns from what was chosen alone; the means are then over all rows that
+    users' histories hold. The mean of an item or user of n rows with sum s is (s + 5 m) / (n + 5), with m the mean of
     all: few rows say little.
+
+    Parameters
+    ----------
+    rec : Recommender
+        Fitted, with its history.
+    values : ndarray of shape (n,)
+        Of each row of the history.
 
     Attributes
     ----------
@@ -32,12 +40,11 @@ class Means:
         By position; `overall` for those without rows.
     """
 
-    def __init__(self, rec: Recommender) -> None:
-        history = rec.interactions_
+    def __init__(self, rec: Recommender, values: NDArray[Any]) -> None:
+        history: History | None = rec.interactions_
         assert history is not None
-        used = np.ones(len(history.label), bool) if rec.negatives else history.weight > 0
-        label = history.label[used].astype(np.float64)
-        self._binary = is_classifier(rec.estimator_)
+        used = np.ones(len(values), bool) if has_unseen(rec) else history.weight > 0
+        label = values[used].astype(np.float64)
         self._smallest = 0.5 / max(len(label), 1)
         self.overall = float(label.mean()) if len(label) else 0.0
         self.tells_apart = bool(len(label)) and label.min() < label.max()
@@ -49,18 +56,21 @@ class Means:
         return np.asarray((sums + DAMPING * self.overall) / (counts + DAMPING))
 
     def scores(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Raw scores of rows by each mean, as an estimator gives them; -1 is an unknown user or item."""
-        means = {
+        """What each mean says of rows; -1 is an unknown user or item."""
+        return {
             "item mean": np.where(items < 0, self.overall, self.items[items]),
             "user mean": np.where(users < 0, self.overall, self.users[users]),
             "global mean": np.full(len(users), self.overall),
         }
-        return {name: self._log_odds(mean) if self._binary else mean for name, mean in means.items()}
 
-    def _log_odds(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        # A mean of 0 or 1 (of all rows) would be a certainty, and its log loss infinite.
-        mean = np.clip(mean, self._smallest, 1 - self._smallest)
-        return np.log(mean) - np.log1p(-mean)
+    def log_odds(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """What each share of likes says of rows, as log-odds."""
+        log_odds = {}
+        for name, mean in self.scores(users, items).items():
+            # A share of 0 or 1 (of all rows) would be a certainty, and its log loss infinite.
+            share = np.clip(mean, self._smallest, 1 - self._smallest)
+            log_odds[name] = np.log(share) - np.log1p(-share)
+        return log_odds
 
 
 def rank_by(

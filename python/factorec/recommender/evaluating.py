@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import is_classifier
 
 from ..encoding import Vocabulary
 from ..encoding.tables import series
 from ..errors import DataError
-from ..fm import FMRegressor
 from ..metrics import classification_metrics, ranking_metrics, regression_metrics
 from .baselines import Means, rank_by
+from .checks import check_columns
 from .context import read_context
+from .estimators import learns, like_log_odds
 from .evaluation import Evaluation, Group
-from .fitting import check_columns
 from .interactions import Interactions, read_interactions
 from .ranking import check_n
+from .training import is_like
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -40,8 +40,8 @@ def evaluate(rec: Recommender, table: Any, n: int, context: Any, cold_items: boo
         raise DataError("table: there are no rows to evaluate")
     users, items = _Side.read(rec, table, "user"), _Side.read(rec, table, "item")
     relevant = _relevant(rec, rows)
-    means = None if rec.interactions_ is None or rec.target is None else Means(rec)
-    scores = _scores(rec, table, users, items, means)
+    means = _means(rec)
+    predictions = _predictions(rec, rows, table, users, items, means)
     known, cold_item = users.trained[users.index], ~items.trained[items.index]
     masks = {"all": np.ones(len(rows), bool), "known users": known, "cold users": ~known, "cold items": cold_item}
     query = read_context(rec, {} if context is None else context, 1)
@@ -49,9 +49,8 @@ def evaluate(rec: Recommender, table: Any, n: int, context: Any, cold_items: boo
     groups = {}
     for name, mask in masks.items():
         if mask.any():
-            points = {who: _points(rec, rows, values, mask) for who, values in scores.items()}
             n_judged, ranking = lists.get(name, (0, {}))
-            groups[name] = Group(int(mask.sum()), n_judged, {who: p for who, p in points.items() if p}, ranking)
+            groups[name] = Group(int(mask.sum()), n_judged, _points(predictions, rows.weight, mask), ranking)
     notes = _notes(rec, relevant, users)
     n_cold_users, n_cold_items = (int((~side.trained).sum()) for side in (users, items))
     return Evaluation(groups, n, n_cold_users, n_cold_items, notes, rec.backend_)
@@ -92,12 +91,10 @@ class _Side:
 
 
 def _relevant(rec: Recommender, rows: Interactions) -> Mask | None:
-    """Which rows are relevant; None where a regressor does not know what counts."""
-    if is_classifier(rec.estimator_):
-        return np.asarray(rows.label == 1)
-    if rec.like_threshold is None or rows.target is None:
+    """Which rows are relevant; None where nothing says which ratings count."""
+    if learns(rec.estimator_) == "ratings" and rec.like_threshold is None:
         return None
-    return np.asarray(rows.target >= rec.like_threshold)
+    return is_like(rec, rows)
 
 
 def _notes(rec: Recommender, relevant: Mask | None, users: _Side) -> tuple[str, ...]:
@@ -106,6 +103,8 @@ def _notes(rec: Recommender, relevant: Mask | None, users: _Side) -> tuple[str, 
         notes.append(
             "the model's probabilities are of a like against items drawn at random (negatives): judge it by its lists"
         )
+    if learns(rec.estimator_) == "lists":
+        notes.append("no single predictions are judged: the scores of a ranker are in no unit, they only rank")
     if relevant is None:
         notes.append("no lists are judged: without like_threshold no rating counts as relevant")
     if rec.interactions_ is None:
@@ -120,25 +119,61 @@ def _notes(rec: Recommender, relevant: Mask | None, users: _Side) -> tuple[str, 
 # Single predictions
 
 
-def _scores(
-    rec: Recommender, table: Any, users: _Side, items: _Side, means: Means | None
-) -> dict[str, NDArray[np.float64]]:
-    """Raw scores of all rows by contender."""
-    if rec.target is None:
-        return {}
-    scores = {"model": rec.estimator_.decision_function(rec.encoder_.transform(table))}
-    return scores if means is None else scores | means.scores(users.positions(), items.positions())
+@dataclass(frozen=True, slots=True)
+class _Predictions:
+    """What is predicted of all rows, by contender, and the metrics that compare it with what was observed."""
+
+    observed: NDArray[np.float32]
+    by: dict[str, NDArray[np.float64]]
+    metrics: Callable[..., dict[str, float]]
 
 
-def _points(rec: Recommender, rows: Interactions, scores: NDArray[np.float64], mask: Mask) -> dict[str, float]:
-    label, scores = rows.label[mask], scores[mask]
-    weight = None if rows.weight is None else rows.weight[mask]
-    if weight is not None and not weight.any():
+def _means(rec: Recommender) -> dict[str, Means]:
+    """What to beat, by what is predicted: likes or ratings."""
+    history, found = rec.interactions_, {}
+    if history is None or rec.target is None:
         return {}
-    if is_classifier(rec.estimator_):
-        return classification_metrics(label, scores, weight)
-    assert isinstance(rec.estimator_, FMRegressor)
-    return regression_metrics(label, np.clip(scores, *rec.estimator_.target_range_), weight)
+    if learns(rec.estimator_) == "ratings":
+        found["ratings"] = Means(rec, history.label)
+        if rec.like_threshold is not None:
+            found["likes"] = Means(rec, history.label >= rec.like_threshold)
+    else:
+        found["likes"] = Means(rec, history.label >= 1)
+    return found
+
+
+def _predictions(
+    rec: Recommender, rows: Interactions, table: Any, users: _Side, items: _Side, means: dict[str, Means]
+) -> list[_Predictions]:
+    """Ratings, or log-odds of likes, or both, as the estimator has them."""
+    if rec.target is None or learns(rec.estimator_) == "lists":
+        return []
+    X, ids = rec.encoder_.transform(table), (users.positions(), items.positions())
+    found, estimator = [], rec.estimator_
+    if learns(estimator) == "ratings":
+        by = {"model": np.asarray(estimator.predict(X), np.float64)}
+        by |= means["ratings"].scores(*ids) if means else {}
+        found.append(_Predictions(rows.label, by, regression_metrics))
+    log_odds = like_log_odds(rec, X)
+    if log_odds is not None:
+        by = {"model": log_odds} | (means["likes"].log_odds(*ids) if means else {})
+        found.append(_Predictions(is_like(rec, rows).astype(np.float32), by, classification_metrics))
+    return found
+
+
+def _points(
+    predictions: list[_Predictions], weight: NDArray[np.float32] | None, mask: Mask
+) -> dict[str, dict[str, float]]:
+    """Metrics of some rows by contender."""
+    points: dict[str, dict[str, float]] = {}
+    if weight is not None:
+        weight = weight[mask]
+        if not weight.any():
+            return points
+    for kind in predictions:
+        for who, values in kind.by.items():
+            points[who] = points.get(who, {}) | kind.metrics(kind.observed[mask], values[mask], weight)
+    return points
 
 
 # Lists
@@ -152,15 +187,16 @@ def _lists(
     n: int,
     context: csr_matrix | None,
     cold_items: bool,
-    means: Means | None,
+    means: dict[str, Means],
 ) -> dict[str, tuple[int, dict[str, dict[str, float]]]]:
     """Number of judged users, and metrics by contender, of each group."""
     if relevant is None:
         return {}
     trained = rec.encoder_.is_trained("item")
     others = {"popularity": rec.popularity_}
-    if means is not None and means.tells_apart:
-        others["item mean"] = means.items
+    by_rating = next(iter(means.values()), None)
+    if by_rating is not None and by_rating.tells_apart:
+        others["item mean"] = by_rating.items
     candidates = np.ones_like(trained) if cold_items else trained
     asked, ranking = _rank(rec, users, items, relevant, n, context, candidates, others)
     known = users.trained[asked]

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import copy
-import numbers
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 
 from ..encoding import EncodedTable, Encoder
 from ..encoding.tables import column_names, series
 from ..errors import DataError
-from ..fm import BaseFM
-from ..fm._checks import check_settings
 from .catalogue import more_titles, read_titles, table_kind
-from .interactions import Columns, Interactions, read_column, read_interactions, read_times
-from .training import Part, held_out, history_of, is_like, learnable_rows, sampling_of
+from .checks import check_columns
+from .estimators import learns, unfitted
+from .interactions import Interactions, read_column, read_interactions, read_times
+from .training import Part, has_unseen, held_out, history_of, is_like, learnable_rows, sampling_of
 
 if TYPE_CHECKING:
     from .recommender import Recommender
 
-__all__ = ["check_columns", "encode_rows", "fit", "partial_fit", "rows_where"]
+__all__ = ["encode_rows", "fit", "partial_fit", "rows_where"]
 
 
 def fit(
@@ -40,7 +39,7 @@ def fit(
 ) -> None:
     """Fit `rec`; its attributes change only when all is done."""
     columns = check_columns(rec)
-    check_settings(rec.estimator)
+    unfitted(rec)._check_settings()
     if not isinstance(eval_set, Mapping):
         raise DataError(f"eval_set must be a dict of tables by name, got {type(eval_set).__name__}")
     rows = read_interactions(table, columns, "table")
@@ -48,7 +47,7 @@ def fit(
         raise DataError(f"table: column {rec.time!r} and the others differ in length")
     if users is not None:
         read_column(users, rec.user, "users")
-    estimator = clone(rec.estimator)
+    estimator = clone(unfitted(rec))
     known = learnable_rows(rec, rows)  # what histories may know
     held = None if validation is not None else held_out(rec, estimator, table, known)
     if held is not None:
@@ -67,7 +66,7 @@ def fit(
         encoder = _with_context(encoder, validation, "validation")
         watched = Part.of(held_rows, _encode(encoder, validation, "validation"))
         parts.append(watched)
-    sampling = sampling_of(rec, encoder, history_of(parts, encoder)) if rec.negatives else None
+    sampling = sampling_of(rec, encoder, history_of(parts, encoder))
 
     data = trained.training_set(learned, sampling)
     options: dict[str, Any] = {"on_epoch": on_epoch}
@@ -80,7 +79,7 @@ def fit(
     if eval_set:
         options["eval_set"] = {
             name: Part.of(read_interactions(part, columns, name), _encode(encoder, part, name)).held_out_set(
-                rec, name, None
+                rec, name, sampling if learns(estimator) == "lists" else None
             )
             for name, part in eval_set.items()
         }
@@ -131,7 +130,7 @@ def partial_fit(rec: Recommender, table: Any, users: Any, items: Any) -> None:
     learned = part.learnable(rec)
     if learned.any():
         sampling = None
-        if rec.negatives:
+        if has_unseen(rec):
             sampling = sampling_of(rec, encoder, history_of([part], encoder, rec.interactions_))
         data = part.training_set(learned, sampling)
         estimator.partial_fit(data)
@@ -168,38 +167,6 @@ def encode_rows(rec: Recommender, table: Any) -> csr_matrix:
                 stacklevel=3,
             )
     return encoded.to_csr()
-
-
-def check_columns(rec: Recommender) -> Columns:
-    """Refuse parameters that contradict each other; what remains says how to read a table."""
-    if not isinstance(rec.estimator, BaseFM):
-        raise DataError(f"estimator must be an FMClassifier or an FMRegressor, got {type(rec.estimator).__name__}")
-    for name in ("user", "item", "target", "weight", "time", "title"):
-        if not isinstance(getattr(rec, name), Hashable):
-            raise DataError(f"{name} must be the name of one column, got {getattr(rec, name)!r}")
-    m = rec.negatives
-    if isinstance(m, bool) or not isinstance(m, numbers.Integral) or m < 0:
-        raise DataError(f"negatives must be an integer of at least 0, got {m!r}")
-    if m >= 2**31:
-        raise DataError(f"negatives must be less than 2**31 (8 is a good number), got {m}")
-    for name, allowed in (("duplicates", ("raise", "first", "last")), ("uncatalogued", ("ignore", "raise"))):
-        if getattr(rec, name) not in allowed:
-            raise DataError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {getattr(rec, name)!r}")
-    threshold = rec.like_threshold
-    if threshold is not None and (
-        isinstance(threshold, bool) or not isinstance(threshold, numbers.Real) or not np.isfinite(threshold)
-    ):
-        raise DataError(f"like_threshold must be a finite number or None, got {threshold!r}")
-    binary = is_classifier(rec.estimator)
-    if m and not binary:
-        raise DataError("negatives need a classifier: an item not rated is no rating of 0; use FMClassifier")
-    if rec.target is None and not binary:
-        raise DataError("a regressor needs a target column; for clicks or purchases use FMClassifier with negatives")
-    if rec.target is None and not m:
-        raise DataError(
-            "with target=None every row is a like, and there is nothing to tell likes from; set negatives (8, say)"
-        )
-    return Columns(rec.user, rec.item, rec.target, rec.weight, threshold, binary)
 
 
 def _encode_training_rows(
@@ -258,6 +225,8 @@ def _named(error: DataError, name: str) -> DataError:
 def _nothing_learnable(rec: Recommender) -> str:
     if rec.negatives:
         return f"with negatives only likes are, and no {rec.target!r} is one (like_threshold={rec.like_threshold})"
+    if has_unseen(rec):
+        return f"no {rec.target!r} counts (like_threshold={rec.like_threshold}, soft_positives={rec.soft_positives})"
     return "the weight of every row is 0"
 
 

@@ -15,7 +15,8 @@ from .._losses import wrong_target
 from ..encoding import Encoder
 from ..errors import DataError
 from .catalogue import more_titles
-from .fitting import check_columns, rows_where
+from .checks import check_columns
+from .fitting import rows_where
 from .interactions import Interactions, names_columns, read_column, read_interactions
 from .objectives import objective_of
 from .resolving import resolved, row_noise, without_vector

@@ -15,8 +15,10 @@ from ..encoding import Vocabulary
 from ..encoding._ids import is_missing
 from ..encoding.tables import check_lengths, column, column_names, n_rows
 from ..errors import DataError, UnknownIdError
+from .estimators import Learns
 
 __all__ = [
+    "SOFT_POSITIVES",
     "Columns",
     "History",
     "Interactions",
@@ -28,16 +30,21 @@ __all__ = [
 ]
 
 
+# What a row below `like_threshold` counts, beside one above it, for an estimator that learns lists.
+SOFT_POSITIVES = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table hold what, and what counts as a like."""
+    """Which columns of a table hold what, what counts as a like, and what a row without one still counts."""
 
     user: Any
     item: Any
     target: Any
     weight: Any
     like_threshold: float | None
-    binary: bool
+    soft_positives: float | Mapping[float, float] | None
+    learns: Learns
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,8 @@ class Interactions:
     target : ndarray of shape (n,), float32, or None
         As given (the rating); None if the table has no target column.
     label : ndarray of shape (n,), float32
-        What the estimator learns: for a classifier 1 where the target is a like, otherwise the target.
+        What the estimator learns: for a classifier 1 where the target is a like, for a regressor the target, for
+        a ranker the grade of the row: 1 for a like, less for what was chosen and not liked, 0 for what is only seen.
     weight : ndarray of shape (n,), float32, or None
     """
 
@@ -71,7 +79,10 @@ def read_interactions(table: Any, columns: Columns, name: str) -> Interactions:
     if columns.target is not None:
         values = _numbers(table, columns.target, name)
         target = values.astype(np.float32)
-        label = _labels(values, columns, name) if columns.binary else target
+        if columns.learns == "ratings":
+            label = target
+        else:
+            label = (_labels if columns.learns == "likes" else _grades)(values, columns, name)
     if columns.weight is not None:
         values = _numbers(table, columns.weight, name)
         _refuse(values < 0, values, columns.weight, name, "a weight must not be negative")
@@ -137,6 +148,25 @@ def _labels(values: NDArray[np.float64], columns: Columns, name: str) -> NDArray
     hint = "a classifier learns 0 and 1; give like_threshold= to say which values count as a like"
     _refuse(wrong, values, columns.target, name, hint)
     return values.astype(np.float32)
+
+
+def _grades(values: NDArray[np.float64], columns: Columns, name: str) -> NDArray[np.float32]:
+    """How much each row counts as a choice of its item."""
+    threshold, soft = columns.like_threshold, columns.soft_positives
+    if isinstance(soft, Mapping):
+        grades = np.full(len(values), np.nan)
+        if threshold is not None:
+            grades[values >= threshold] = 1.0
+        for value, grade in soft.items():
+            grades[np.isnan(grades) & (values == value)] = grade
+        hint = "soft_positives has no grade for it; name it there (0: seen, not learned from)"
+        _refuse(np.isnan(grades), values, columns.target, name, hint)
+        return grades.astype(np.float32)
+    if threshold is None:
+        hint = "give like_threshold= to say which values count in full, or target=None if every row does"
+        _refuse((values != 0) & (values != 1), values, columns.target, name, hint)
+        return np.where(values == 1, 1.0, soft or 0.0).astype(np.float32)
+    return np.where(values >= threshold, 1.0, SOFT_POSITIVES if soft is None else soft).astype(np.float32)
 
 
 def _numbers(table: Any, name: Any, table_name: str) -> NDArray[np.float64]:

@@ -7,38 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
-from ..encoding import STATE_SCHEMA, Encoder, fields_from_json, fields_to_json
+from ..encoding import STATE_SCHEMA, Encoder
 from ..encoding.declared import has_history
 from ..errors import DataError, FormatError
-from ..fm import BaseFM, FMClassifier, FMParameters, FMRegressor, Penalties
-from ..fm._checks import check_settings
 from ..formats import model_file
 from ..formats.arrays import csr_schema, ids_schema, pack_ids, unpack_csr, unpack_ids
 from ..formats.schema import TensorSpec
-from .fitting import check_columns
+from .checks import check_columns
+from .estimator_state import estimator_schema, make_estimator, pack_estimator, unpack_estimator
+from .estimators import Learns, learns
 from .interactions import History
+from .json_parameters import construct, to_json
 from .recommendations import BACKENDS
-from .solver_state import SOLVER_SCHEMA, pack_solver_state, unpack_solver_state
 
 if TYPE_CHECKING:
     from .recommender import Recommender
 
 __all__ = ["load", "save"]
 
-_ESTIMATORS: dict[str, type[BaseFM]] = {"FMClassifier": FMClassifier, "FMRegressor": FMRegressor}
-_LATER = {"duplicates", "uncatalogued"}  # parameters that the first files do not have; they had the defaults
-_FEATURES = ("n_features",)
-
 _SCHEMA = {
-    "bias": TensorSpec("float64", ()),
-    "linear": TensorSpec("float32", _FEATURES),
-    "factors": TensorSpec("float32", ("n_features", "n_factors")),
-    "penalties.linear": TensorSpec("float64", _FEATURES),
-    "penalties.factors": TensorSpec("float64", _FEATURES),
-    **SOLVER_SCHEMA,
-    "metrics": TensorSpec("float64", ("n_metrics", "n_epochs"), finite=False),  # AUC of one class is NaN
     **STATE_SCHEMA,
     **ids_schema("titles", "n_items"),
     "popularity": TensorSpec("int64", ("n_items",)),
@@ -51,34 +39,22 @@ _SCHEMA = {
 }
 
 
+def schema(metadata: dict[str, Any]) -> dict[str, TensorSpec]:
+    """Every array that a file with these metadata may hold."""
+    return estimator_schema(metadata) | _SCHEMA
+
+
 def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     """Write a fitted recommender."""
-    estimator, p = rec.estimator_, rec.estimator_.parameters_
-    if type(estimator) not in _ESTIMATORS.values():
-        raise DataError(
-            f"a recommender with a {type(estimator).__name__} cannot be saved, only with {' or '.join(_ESTIMATORS)}"
-        )
     if not history and has_history(rec.encoder_.declared_fields_):
         raise DataError(
             "the History fields of this model say what each user met, and scores are made of them: it cannot be saved "
             "without its users' history; save it with history=True, or fit without these fields"
         )
-    penalties = p.penalties
-    assert penalties is not None  # training sets it
+    tensors, of_estimator = pack_estimator(rec.estimator_)
     encoder_metadata, encoder_tensors = rec.encoder_.state()
-    solver_tensors, solver_metadata = pack_solver_state(estimator.solver_state_)
-    records = [(part, metric, values) for part, of in estimator.history_.items() for metric, values in of.items()]
-    tensors: dict[str, NDArray[Any]] = {
-        "bias": np.array(p.bias, dtype=np.float64),
-        "linear": p.linear,
-        "factors": p.factors,
-        "penalties.linear": penalties.linear,
-        "penalties.factors": penalties.factors,
-        **solver_tensors,
-        "metrics": np.array([values for *_, values in records], dtype=np.float64).reshape(len(records), -1),
-        **encoder_tensors,
-        "popularity": rec.popularity_,
-    }
+    tensors |= encoder_tensors
+    tensors["popularity"] = rec.popularity_
     if rec.titles_ is not None:
         tensors |= pack_ids("titles", rec.titles_)
     if history and rec.interactions_ is not None:
@@ -92,18 +68,15 @@ def save(rec: Recommender, path: str | PathLike[str], *, history: bool) -> None:
     metadata = {
         "class": "Recommender",
         "parameters": {
-            name: _to_json(name, value) for name, value in rec.get_params(deep=False).items() if name != "estimator"
+            name: to_json(name, value) for name, value in rec.get_params(deep=False).items() if name != "estimator"
         },
-        "estimator": type(estimator).__name__,
-        "estimator_parameters": {name: _to_json(name, value) for name, value in estimator.get_params().items()},
-        **solver_metadata,
-        "penalties_per_row": {field: list(pair) for field, pair in penalties.per_row.items()},
+        **of_estimator,
         "encoder": encoder_metadata,
         "field_ranges": {field: list(span) for field, span in rec.encoder_.field_ranges_.items()},
-        "metrics": [[part, metric] for part, metric, _ in records],
-        "target_range": None if is_classifier(estimator) else list(estimator.target_range_),
         "table": rec.backend_,
     }
+    if rec.estimator is None:
+        metadata["default_estimator"] = True
     model_file.write(path, tensors, metadata)
 
 
@@ -140,7 +113,7 @@ def load(path: str | PathLike[str]) -> Recommender:
     >>> bool((fr.load(path).recommend().scores == rec.recommend().scores).all())
     True
     """
-    tensors, metadata = model_file.read(path, schema=_SCHEMA, classes={"Recommender"})
+    tensors, metadata = model_file.read(path, schema=schema, classes={"Recommender"})
     try:
         return _restore(tensors, metadata)
     except (FormatError, DataError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -152,14 +125,9 @@ def load(path: str | PathLike[str]) -> Recommender:
 def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Recommender:
     from .recommender import Recommender
 
-    kind = metadata["estimator"]
-    if kind not in _ESTIMATORS:
-        raise FormatError(f"the estimator is {kind!r:.80}, expected one of {', '.join(_ESTIMATORS)}")
-    unfitted: BaseFM = _construct(_ESTIMATORS[kind], metadata["estimator_parameters"])
-    estimator: Any = _construct(_ESTIMATORS[kind], metadata["estimator_parameters"])
-    rec: Recommender = _construct(Recommender, metadata["parameters"], estimator=unfitted)
+    given = None if metadata.get("default_estimator") is True else make_estimator(metadata)
+    rec: Recommender = construct(Recommender, metadata["parameters"], estimator=given)
     columns = check_columns(rec)
-    check_settings(unfitted)
 
     # Files of version 0.1 know no fields: without metadata of its own an encoder has ids alone.
     encoder = Encoder.from_state(rec.user, rec.item, rec.fields, metadata.get("encoder", {}), tensors)
@@ -169,31 +137,11 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     if metadata["field_ranges"] != ranges or encoder.n_features_ != n_features:
         raise FormatError(f"fields {metadata['field_ranges']!r:.200} do not fit {n_users} users and {n_items} items")
 
-    estimator.solver_state_ = unpack_solver_state(tensors, metadata)
-    per_row = {str(field): (float(a), float(b)) for field, (a, b) in metadata["penalties_per_row"].items()}
-    estimator.parameters_ = FMParameters(
-        float(tensors["bias"]),
-        tensors["linear"],
-        tensors["factors"],
-        Penalties(tensors["penalties.linear"], tensors["penalties.factors"], per_row),
-        encoder.n_query_features_,
-    )
-    if estimator.n_factors != estimator.parameters_.n_factors:
-        raise FormatError(f"{estimator.parameters_.n_factors} factors, but n_factors={estimator.n_factors}")
-    if len(metadata["metrics"]) != len(tensors["metrics"]):
-        raise FormatError(f"{len(tensors['metrics'])} recorded metrics, {len(metadata['metrics'])} names for them")
-    estimator.history_ = {}
-    for (part, metric), values in zip(metadata["metrics"], tensors["metrics"], strict=True):
-        estimator.history_.setdefault(str(part), {})[str(metric)] = values
-    estimator.n_features_in_ = n_features
-    if columns.binary:
-        estimator.classes_ = np.array([0, 1])
-    else:
-        low, high = metadata["target_range"]
-        estimator.target_range_ = (float(low), float(high))
-
+    estimator = unpack_estimator(tensors, metadata, encoder)
+    if learns(estimator) != columns.learns:
+        raise FormatError(f"the estimator is a {type(estimator).__name__}, which is not the default")
     rec.estimator_, rec.encoder_ = estimator, encoder
-    rec.interactions_ = _history(tensors, encoder, binary=columns.binary)
+    rec.interactions_ = _history(tensors, encoder, columns.learns)
     if (tensors["popularity"] < 0).any():
         raise FormatError("array 'popularity' holds a negative count")
     rec.popularity_ = tensors["popularity"]
@@ -205,7 +153,7 @@ def _restore(tensors: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Reco
     return rec
 
 
-def _history(tensors: dict[str, NDArray[Any]], encoder: Encoder, *, binary: bool) -> History | None:
+def _history(tensors: dict[str, NDArray[Any]], encoder: Encoder, what: Learns) -> History | None:
     present = [name for name in tensors if name.startswith("history.")]
     if not present:
         return None
@@ -214,8 +162,12 @@ def _history(tensors: dict[str, NDArray[Any]], encoder: Encoder, *, binary: bool
         if name not in tensors:
             raise FormatError(f"array {name!r} is missing")
     label, weight = tensors["history.label"], tensors["history.weight"]
-    if binary and not np.isin(label, (0, 1)).all():
+    if what == "likes" and not np.isin(label, (0, 1)).all():
         raise FormatError("array 'history.label' holds values that are neither 0 nor 1")
+    if what == "lists" and (label < 0).any():
+        raise FormatError("array 'history.label' holds a negative grade")
+    if "levels" in tensors and not np.isin(label, tensors["levels"]).all():
+        raise FormatError("array 'history.label' holds values that are none of 'levels'")
     if (weight < 0).any():
         raise FormatError("array 'history.weight' holds a negative weight")
     return History(
@@ -238,37 +190,3 @@ def _contexts(tensors: dict[str, NDArray[Any]], encoder: Encoder) -> dict[str, N
         if index.size and (index.min() < -1 or index.max() >= len(encoder.entities(name))):
             raise FormatError(f"array 'history.context' leaves the values of {name!r}")
     return dict(zip(fields, stored, strict=True))
-
-
-def _construct(kind: type[Any], parameters: Any, **more: Any) -> Any:
-    """An object of a class from the allow-list, with exactly the parameters that its constructor has."""
-    values = {
-        name: fields_from_json(value) if name == "fields" else _from_json(value) for name, value in parameters.items()
-    }
-    expected = set(kind._get_param_names()) - set(more)
-    odd_names = set(values) ^ expected
-    if odd_names - (expected & _LATER):
-        odd = ", ".join(sorted(odd_names))[:200]
-        raise FormatError(f"parameters of {kind.__name__} that are unknown or missing: {odd}")
-    return kind(**values, **more)
-
-
-def _to_json(name: str, value: Any) -> Any:
-    """A constructor parameter as JSON; dicts as pairs, since JSON has only strings as keys."""
-    if name == "random_state" and not isinstance(value, (int, np.integer)):
-        return None  # a generator is used up by fit; the seed drawn from it is in the solver's state
-    if name == "fields":
-        return fields_to_json(value)
-    if isinstance(value, dict):
-        return {"pairs": [[_to_json("", key), _to_json("", item)] for key, item in value.items()]}
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise DataError(f"parameter {name!r} cannot be saved: {value!r:.80} is no number, text or dict of these")
-
-
-def _from_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_from_json(key): _from_json(item) for key, item in value["pairs"]}
-    return value

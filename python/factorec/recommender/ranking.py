@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 from ..errors import DataError
 from ..fm import FMParameters
 from ..search import ItemIndex
+from .estimators import searched_parameters
 
 if TYPE_CHECKING:
     from .recommender import Recommender
@@ -28,7 +29,7 @@ class Ranker:
 
     def __init__(self, rec: Recommender) -> None:
         encoder = rec.encoder_
-        self._parameters: FMParameters = rec.estimator_.parameters_
+        self._parameters: FMParameters = searched_parameters(rec)
         self._user_rows = encoder.entities("user").rows
         item_rows = encoder.entities("item").rows
         self._vectors = self._parameters.item_vectors(item_rows)

@@ -25,13 +25,16 @@ class Recommender(FoldIn, Lists, Scores):
 
     Parameters
     ----------
-    estimator : FMClassifier or FMRegressor
-        What learns. A classifier learns likes, a regressor learns ratings.
+    estimator : FMRanker, FMClassifier, FMRegressor or FMOrdinal, optional
+        What learns; None: ``FMRanker()``. A ranker learns which items a user chooses and makes the best lists; a
+        classifier learns likes against dislikes, a regressor ratings, `FMOrdinal` ratings and how likely each is.
+        What learns only from rated items says how one is liked, not which would be chosen: on MovieLens 100K, lists
+        by such a model are worse than the same popular films for everyone.
     user, item : str
         Columns with the ids of users and items.
     target : str or None
         Column with the rating, or with 0 and 1. None: every row is a like (clicks, purchases); this needs a
-        classifier and `negatives`.
+        ranker, or a classifier with `negatives`.
     weight : str, optional
         Column with the weight of each row; a row of weight 0 is seen by its user but not learned from.
     time : str, optional
@@ -41,12 +44,17 @@ class Recommender(FoldIn, Lists, Scores):
     title : str or None
         Column of the `items` table with titles; None: no titles.
     like_threshold : float, optional
-        Classifier: a target of at least this is a like; None: the target must hold 0 and 1 only. Regressor: a
-        target of at least this counts as relevant in `evaluate`.
+        Ranker, classifier: a target of at least this is a like; None: the target must hold 0 and 1 only. Regressor,
+        `FMOrdinal`: a target of at least this counts as relevant in `evaluate`; of `FMOrdinal` it is also the like
+        whose probability `predict_proba` gives.
     negatives : int
         Classifier: for each like and epoch this many items that the user has not seen are drawn as dislikes, and
-        rows that are not likes are not learned from (they stay seen). A model that ranks items nobody rated
-        needs this; `predict` then is the probability of a like against items drawn at random.
+        rows that are not likes are not learned from (they stay seen); `predict` then is the probability of a like
+        against items drawn at random. A classifier whose lists are to be good needs this; a ranker draws its own.
+    soft_positives : float or dict of float to float, optional
+        Ranker: the grade of a row below `like_threshold`, where a like has grade 1: what was chosen and not liked
+        still says what a user chooses. A number for all, 0 to leave them seen and nothing else, or grades by
+        target, which must name every target that is no like. None: 0.3 with `like_threshold`, otherwise 0.
     fields : dict of str to list, "auto" or None
         Side features, as `Encoder` takes them: ``{"user": […], "item": […], "context": […]}``, lists of
         `Categorical`, `MultiLabel`, `Numeric`, `Datetime`, `Precomputed` or names of columns. Those of users and
@@ -58,10 +66,15 @@ class Recommender(FoldIn, Lists, Scores):
     uncatalogued : {"ignore", "raise"}
         An id of the interactions without a row in a catalogue whose fields are used has no features beside its own,
         or is an error.
+    search_with : {"samples", "mean"}
+        By which parameters lists are made where the estimator has samples of them (``solver="gibbs"``): all samples,
+        whose mean score `decision_function` of the estimator is, or the mean of the parameters, which has
+        ``n_samples`` times fewer factors to search and ranks a little differently. Scores of lists, `explain` and
+        `decision_function` of the recommender are then of that model; `predict` always uses all samples.
 
     Attributes
     ----------
-    estimator_ : FMClassifier or FMRegressor
+    estimator_ : FMRanker, FMClassifier, FMRegressor or FMOrdinal
         The fitted clone of `estimator`; ``estimator_.history_`` has the metrics of every epoch.
     encoder_ : Encoder
         Ids to positions: ``encoder_.users_.ids``, ``encoder_.items_.ids``; the fields and their columns.
@@ -72,13 +85,20 @@ class Recommender(FoldIn, Lists, Scores):
 
     Examples
     --------
+    Lists from a table of clicks:
+
     >>> import factorec as fr
     >>> data = fr.datasets.make_planted_fm(100, 40, 2000, target="real", seed=0)
-    >>> rec = fr.Recommender(fr.FMRegressor(n_factors=4, random_state=0)).fit(data.table)
+    >>> clicks = {"user_id": data.table["user_id"], "item_id": data.table["item_id"]}
+    >>> rec = fr.Recommender(fr.FMRanker(n_factors=8, random_state=0), target=None).fit(clicks)
     >>> top = rec.recommend([3, 7], n=5)
     >>> top.item_ids.shape, top.counts.tolist()
     ((2, 5), [5, 5])
-    >>> why = rec.explain(user=3, item=int(top[3]["item_id"][0]))
+
+    Ratings, and why one is expected:
+
+    >>> rec = fr.Recommender(fr.FMRegressor(n_factors=4, random_state=0)).fit(data.table)
+    >>> why = rec.explain(user=3, item=int(rec.recommend([3])[3]["item_id"][0]))
     >>> abs(why.gap) < 1
     True
 
@@ -96,7 +116,7 @@ class Recommender(FoldIn, Lists, Scores):
 
     def __init__(
         self,
-        estimator: BaseFM,
+        estimator: BaseFM | None = None,
         *,
         user: Any = "user_id",
         item: Any = "item_id",
@@ -106,9 +126,11 @@ class Recommender(FoldIn, Lists, Scores):
         title: Any = "title",
         like_threshold: float | None = None,
         negatives: int = 0,
+        soft_positives: float | Mapping[float, float] | None = None,
         fields: Any = None,
         duplicates: Literal["raise", "first", "last"] = "raise",
         uncatalogued: Literal["ignore", "raise"] = "ignore",
+        search_with: Literal["samples", "mean"] = "samples",
     ) -> None:
         self.estimator = estimator
         self.user = user
@@ -119,9 +141,11 @@ class Recommender(FoldIn, Lists, Scores):
         self.title = title
         self.like_threshold = like_threshold
         self.negatives = negatives
+        self.soft_positives = soft_positives
         self.fields = fields
         self.duplicates = duplicates
         self.uncatalogued = uncatalogued
+        self.search_with = search_with
 
     def fit(
         self,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.base import is_classifier
 
 from ..encoding.tables import column
 from ..errors import DataError, UnknownIdError
 from .context import read_context
+from .estimators import score_of_probability
 from .interactions import id_positions, names_columns
 from .ranking import check_n, take_rows
 from .recommendations import Recommendations
@@ -252,13 +252,10 @@ def _threshold(rec: Recommender, min_score: Any, min_probability: Any) -> float:
         lowest = _number(min_score, "min_score", "a raw score")
     if min_probability is None:
         return lowest
-    if not is_classifier(rec.estimator_):
-        raise DataError("min_probability needs a classifier; with a regressor, min_score is a rating")
     p = _number(min_probability, "min_probability", "a probability from 0 to 1")
     if not 0 <= p <= 1:
         raise DataError(f"min_probability must be a probability from 0 to 1, got {min_probability!r}")
-    log_odds = -math.inf if p == 0 else math.inf if p == 1 else math.log(p) - math.log1p(-p)
-    return max(lowest, log_odds)
+    return max(lowest, score_of_probability(rec, p))
 
 
 def _number(value: Any, name: str, what: str) -> float:

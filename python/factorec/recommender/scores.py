@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ..errors import DataError
 from ..explain import Explanation
+from ..fm import FMOrdinal, FMRegressor
 from . import explaining, fitting
+from .checks import check_columns
+from .estimators import learns, searched_parameters
 from .evaluating import evaluate
 from .evaluation import Evaluation
 from .interactions import read_interactions
@@ -22,7 +26,9 @@ class Scores(BaseEstimator):  # type: ignore[misc]
     """The methods of `Recommender` that score rows, explain scores and judge them."""
 
     def decision_function(self, table: Any) -> NDArray[np.float64]:
-        """Raw score of each row: log-odds of a like, or rating before clipping.
+        """Raw score of each row, by which lists are made: log-odds of a like, rating before clipping, and the like.
+
+        It is that of ``estimator_``, but for ``search_with="mean"``.
 
         Parameters
         ----------
@@ -36,14 +42,58 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_rows,), float64
         """
         check_is_fitted(self)
-        scores: NDArray[np.float64] = self.estimator_.decision_function(fitting.encode_rows(self, table))
-        return scores
+        X = fitting.encode_rows(self, table)
+        return searched_parameters(self).decision_function(X, n_jobs=self.estimator_.n_jobs)
 
-    def predict(self, table: Any) -> NDArray[np.float64]:
-        """Rating, or probability of a like, of each row; see `decision_function` for unknown ids.
+    @overload
+    def predict(self, table: Any, *, return_std: Literal[False] = False) -> NDArray[np.float64]: ...
+    @overload
+    def predict(self, table: Any, *, return_std: Literal[True]) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def predict(
+        self, table: Any, *, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rating, probability of a like, or raw score of each row.
+
+        A rating with `FMRegressor` and `FMOrdinal`, a probability with `FMClassifier`, and the raw score with
+        `FMRanker`, which only ranks. See `decision_function` for unknown ids.
 
         With `negatives`, the probability is that of a like against items drawn at random: it ranks, but is not
         calibrated for items that users chose to rate.
+
+        Parameters
+        ----------
+        table : table
+            As in `decision_function`, with at least one row.
+        return_std : bool
+            Also return the standard deviation of each rating, see `FMRegressor.predict`.
+
+        Returns
+        -------
+        predictions : ndarray of shape (n_rows,), float64
+        std : ndarray of shape (n_rows,), float64
+            With `return_std` only.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be used, or the estimator knows no standard deviation.
+        """
+        check_is_fitted(self)
+        if return_std and not isinstance(self.estimator_, FMRegressor):
+            kind = type(self.estimator_).__name__
+            raise DataError(f"return_std needs an FMRegressor with solver='gibbs', got {kind}")
+        X = fitting.encode_rows(self, table)
+        if learns(self.estimator_) == "likes":
+            probabilities: NDArray[np.float64] = self.estimator_.predict_proba(X)[:, 1]
+            return probabilities
+        if return_std:
+            mean, std = self.estimator_.predict(X, return_std=True)
+            return mean, std
+        predictions: NDArray[np.float64] = self.estimator_.predict(X)
+        return predictions
+
+    def predict_proba(self, table: Any) -> NDArray[np.float64]:
+        """Probability of a like of each row: by `FMClassifier`, or by `FMOrdinal` of a target of `like_threshold`.
 
         Parameters
         ----------
@@ -53,14 +103,24 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_rows,), float64
+            From 0 to 1; one number for each row, as `predict` gives it.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be used, or the estimator knows no probability of a like.
         """
         check_is_fitted(self)
+        estimator: Any = self.estimator_
+        if learns(estimator) == "likes":
+            return self.predict(table)
+        if not isinstance(estimator, FMOrdinal):
+            raise DataError(f"{type(estimator).__name__} knows no probability of a like; FMClassifier and FMOrdinal do")
+        if self.like_threshold is None:
+            raise DataError("predict_proba of FMOrdinal needs like_threshold, which says which ratings are a like")
         X = fitting.encode_rows(self, table)
-        if hasattr(self.estimator_, "predict_proba"):
-            probabilities: NDArray[np.float64] = self.estimator_.predict_proba(X)[:, 1]
-            return probabilities
-        predictions: NDArray[np.float64] = self.estimator_.predict(X)
-        return predictions
+        at_least: NDArray[np.float64] = estimator.predict_proba_at_least(X, self.like_threshold)
+        return at_least
 
     def labels(self, table: Any) -> NDArray[np.float32]:
         """What the estimator would learn of each row, to compare `predict` with.
@@ -73,14 +133,14 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_rows,), float32
-            1 for a like and 0 otherwise (classifier), or the target (regressor).
+            1 for a like and 0 otherwise (classifier), the target (regressor, `FMOrdinal`), or the grade (ranker).
 
         Raises
         ------
         DataError
             If the target column is missing or holds values that cannot be used.
         """
-        return read_interactions(table, fitting.check_columns(self), "table").label
+        return read_interactions(table, check_columns(self), "table").label
 
     def explain(
         self,
@@ -132,9 +192,10 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         The table of figures has, for all rows, for those of users whom the model knows and does not know (cold
         users), and for those of items that it has not learned from (cold items):
 
-        - of single predictions, accuracy, log loss, F1 and AUC (classifier), or RMSE and MAE (regressor);
+        - of single predictions, accuracy, log loss, F1 and AUC (classifier), RMSE and MAE (regressor), both
+          (`FMOrdinal` with `like_threshold`), or none (ranker);
         - of lists, trec_eval's precision, recall, MAP and NDCG at n, means over the users who have something
-          relevant in `table`: a like (classifier), or a target of at least `like_threshold` (regressor). Lists
+          relevant in `table`: a like, for regressors and `FMOrdinal` a target of at least `like_threshold`. Lists
           leave out what the user saw in `fit`. Relevant items that are no candidates count as missed. New items
           are ranked apart, among themselves.
 
@@ -143,7 +204,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         what a user liked at any hour is looked for in a list for no hour, or for the one given.
 
         Beside the model stand what it should beat: for single predictions the mean target of the item, of the
-        user and of all rows that the model learned from (with `negatives`: of all rows of the history), where
+        user and of all rows that the model learned from (ranker, or `negatives`: of all rows of the history), where
         item and user means count five more rows at the mean of all; for lists, the same items for everyone: by
         most likes (popularity) and by mean target. Users of whom the model knows nothing get the popular items.
 

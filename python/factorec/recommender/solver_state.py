@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
@@ -15,14 +16,16 @@ __all__ = ["SOLVER_SCHEMA", "pack_solver_state", "unpack_solver_state"]
 
 _SCALARS = ("bias_accumulator", "n_epochs", "seed", "target_mean", "target_scale")
 _ARRAYS = ("linear_accumulator", "factors_accumulator")
+_CUTS = ("cuts", "cut_accumulator")
 _ADAM_SCALARS = ("bias_mean", "bias_square", "n_steps")
 _ADAM_ARRAYS = ("linear_mean", "linear_square", "factors_mean", "factors_square")
 
 SOLVER_SCHEMA = {
     **{f"solver.{name}": TensorSpec("float32", ("n_features",)) for name in _ARRAYS},
+    **{f"solver.{name}": TensorSpec("float64", ("n_cuts",), optional=True) for name in _CUTS},
     **{
         f"solver.adam.{name}": TensorSpec(
-            "float32", ("n_features", "n_factors") if name.startswith("factors") else ("n_features",), optional=True
+            "float32", ("n_features", "n_moments") if name.startswith("factors") else ("n_features",), optional=True
         )
         for name in _ADAM_ARRAYS
     },
@@ -30,9 +33,11 @@ SOLVER_SCHEMA = {
 
 
 def pack_solver_state(state: SolverState) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Arrays of the file, and its metadata. Without Adam's moments both are what the first files have."""
+    """Arrays of the file, and its metadata. Without Adam's moments and cuts both are what the first files have."""
     tensors: dict[str, NDArray[Any]] = {f"solver.{name}": getattr(state, name) for name in _ARRAYS}
     metadata: dict[str, Any] = {"solver_state": {name: getattr(state, name) for name in _SCALARS}}
+    if state.cuts is not None:
+        tensors |= {f"solver.{name}": getattr(state, name) for name in _CUTS}
     if state.adam is not None:
         tensors |= {f"solver.adam.{name}": getattr(state.adam, name) for name in _ADAM_ARRAYS}
         metadata["adam"] = {name: getattr(state.adam, name) for name in _ADAM_SCALARS}
@@ -45,6 +50,12 @@ def unpack_solver_state(tensors: dict[str, NDArray[Any]], metadata: dict[str, An
     if state["target_scale"] <= 0:
         raise FormatError(f"the solver's state is {state!r:.200}, which no training leaves")
     state |= {name: tensors[f"solver.{name}"] for name in _ARRAYS}
+    cuts = {name: tensors[f"solver.{name}"] for name in _CUTS if f"solver.{name}" in tensors}
+    if cuts and len(cuts) < len(_CUTS):
+        raise FormatError(f"of the arrays 'solver.cuts' and 'solver.cut_accumulator' there is one: {', '.join(cuts)}")
+    if cuts and ((np.diff(cuts["cuts"]) <= 0).any() or (cuts["cut_accumulator"] <= 0).any()):
+        raise FormatError("the solver's cuts and their accumulators are what no training leaves")
+    state |= cuts
     return SolverState(**state, adam=_adam(tensors, metadata))
 
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
 from ..encoding import EncodedTable, Encoder
 from ..encoding.declared import has_history
 from ..errors import DataError
-from ..fm import BaseFM, Block, NegativeSampling, TrainingSet
+from ..fm import BaseFM, Block, FMRanker, NegativeSampling, TrainingSet
+from .estimators import learns, unfitted
 from .interactions import History, Interactions, read_times
 
 if TYPE_CHECKING:
     from .recommender import Recommender
 
-__all__ = ["Part", "held_out", "history_of", "is_like", "learnable_rows", "sampling_of"]
+__all__ = ["Part", "has_unseen", "held_out", "history_of", "is_like", "learnable_rows", "sampling_of"]
 
 
 @dataclass
@@ -93,9 +93,9 @@ class Part:
 
 
 def learnable_rows(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
-    """Rows to learn from, if their ids are known: those of some weight, and with sampled negatives only likes."""
+    """Rows to learn from, if their ids are known: those of some weight; beside unseen items, only what was chosen."""
     learnable = np.ones(len(rows), dtype=bool) if rows.weight is None else rows.weight > 0
-    return learnable & (rows.label == 1) if rec.negatives else learnable
+    return learnable & (rows.label > 0) if has_unseen(rec) else learnable
 
 
 @dataclass
@@ -120,14 +120,21 @@ class Sampling:
         return replace(block, index=self.place[block.index], rows=block.rows[np.flatnonzero(self.place >= 0)])
 
 
+def has_unseen(rec: Recommender) -> bool:
+    """Whether items that a user has not seen take part in learning."""
+    return bool(rec.negatives) or learns(unfitted(rec)) == "lists"
+
+
 def sampling_of(rec: Recommender, encoder: Encoder, history: History) -> Sampling | None:
     """How negatives are drawn, never from what a user has met; None if the recommender wants none."""
-    if not rec.negatives:
+    if not has_unseen(rec):
         return None
+    estimator = unfitted(rec)
+    n_negatives = estimator._negatives_per_row() if isinstance(estimator, FMRanker) else rec.negatives
     trained = encoder.is_trained("item")
     place = np.where(trained, np.cumsum(trained) - 1, -1)
     seen = history.seen(len(trained))
-    return Sampling(NegativeSampling(rec.negatives, seen if trained.all() else seen[:, trained]), place)
+    return Sampling(NegativeSampling(n_negatives, seen if trained.all() else seen[:, trained]), place)
 
 
 def history_of(parts: Sequence[Part], encoder: Encoder, before: History | None = None) -> History:
@@ -156,9 +163,9 @@ def history_of(parts: Sequence[Part], encoder: Encoder, before: History | None =
 
 
 def is_like(rec: Recommender, rows: Interactions) -> NDArray[np.bool_]:
-    """Rows that make an item popular."""
-    if is_classifier(rec.estimator):
-        return np.asarray(rows.label == 1)
+    """Rows that make an item popular: likes, or all where nothing says which are."""
+    if learns(unfitted(rec)) != "ratings":
+        return np.asarray(rows.label >= 1)
     if rec.like_threshold is None or rows.target is None:
         return np.ones(len(rows), dtype=bool)
     return np.asarray(rows.target >= rec.like_threshold)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sklearn.base import is_classifier
-
 from ..encoding import Encoder
 from ..errors import DataError
+from ..fm import FMOrdinal, FMRanker
+from ..recommender.estimators import learns
 from ._optuna import optuna
 
 __all__ = ["check_space", "declare_fields", "defaults", "estimator_params", "search_space"]
@@ -22,6 +22,8 @@ _BOUNDS = {
     "ratings": ((0.01, 0.2), (0.001, 0.3), (0.01, 0.5)),
     "likes": ((0.02, 0.3), (0.0003, 0.1), (0.005, 0.3)),
     "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
+    "levels": ((0.01, 0.3), (0.001, 0.1), (0.01, 0.3)),
+    "lists": ((0.01, 0.3), (0.00001, 0.1), (0.001, 0.1)),
 }
 _SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
 _ADAM_RATE = (0.0005, 0.05)  # of every feature
@@ -58,14 +60,11 @@ def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
     ['learning_rate', 'l2_linear', 'l2_factors', 'l2_count_power', 'init_scale', 'n_factors']
     """
     distributions = optuna().distributions
-    kind = "ratings"
-    if is_classifier(rec.estimator):
-        kind = "likes, negatives" if rec.negatives else "likes"
 
     def between(bounds: tuple[float, float]) -> Any:
         return distributions.FloatDistribution(*bounds, log=True)
 
-    bounds, side_rate = _BOUNDS[kind], _SIDE_RATE
+    bounds, side_rate = _BOUNDS[_kind(rec)], _SIDE_RATE
     if rec.estimator.solver == "adam":  # decay is the L2 of a row shared by a batch
         share = 1 / rec.estimator._batch_rows()
         _, (low, high), (low_factors, high_factors) = bounds
@@ -79,7 +78,15 @@ def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
     space["init_scale"] = between((0.005, 0.1))
     choice = sorted({16, 32, 64, 128, rec.estimator.n_factors})
     space["n_factors"] = distributions.CategoricalDistribution(tuple(choice))
-    return space
+    known = rec.estimator.get_params(deep=False)
+    return {key: distribution for key, distribution in space.items() if key.partition("/")[0] in known}
+
+
+def _kind(rec: Any) -> str:
+    what: str = learns(rec.estimator)
+    if what == "likes" and rec.negatives:
+        return "likes, negatives"
+    return "levels" if isinstance(rec.estimator, FMOrdinal) else what
 
 
 def check_space(space: Mapping[str, Any], estimator: Any, side: Sequence[str]) -> None:
@@ -129,7 +136,10 @@ def estimator_params(chosen: Mapping[str, Any], rec: Any, side: Sequence[str]) -
 def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
     """The recommender's own settings as a draw, as far as the space holds them: what is tried first."""
     estimator = rec.estimator
-    tuned = estimator._tuned_by_side(negatives=bool(rec.negatives))
+    if isinstance(estimator, FMRanker):
+        tuned = (estimator._tuned_of_loss(), estimator._tuned_side_of_loss())
+    else:
+        tuned = estimator._tuned_by_side(negatives=bool(rec.negatives))
     first = {}
     for key, distribution in space.items():
         name, slash, _ = key.partition("/")

@@ -12,8 +12,9 @@ from sklearn.base import clone
 
 from ..encoding.tables import column_names, n_rows
 from ..errors import DataError
-from ..fm import BaseFM
 from ..model_selection import RandomSplit, TemporalSplit
+from ..recommender import Recommender
+from ..recommender.estimators import unfitted
 from ._optuna import optuna
 from .objective import Objective, default_metric
 from .result import TuningResult
@@ -64,8 +65,9 @@ def tune(
     timeout : float, optional
         Seconds for the trials of this call; one that runs then is dropped. Fitting the best takes a little more.
     metric : str, optional
-        ``"log_loss"`` (classifier) or ``"rmse"`` (regressor) of the held-out rows, or ``"ndcg@n"`` of lists of n.
-        None: ``"ndcg@10"`` where the recommender has negatives, else the loss.
+        ``"log_loss"`` (of likes: classifier, or `FMOrdinal` with `like_threshold`) or ``"rmse"`` (regressor,
+        `FMOrdinal`) of the held-out rows, or ``"ndcg@n"`` of lists of n. None: ``"ndcg@10"`` with a ranker or with
+        negatives, else the first of these that there is.
     space : mapping of str to optuna.distributions.BaseDistribution, optional
         What to search; None: `search_space`. A setting that is not named stays as it is in the estimator.
     splitter : splitter, optional
@@ -109,7 +111,7 @@ def tune(
     optuna()
     _check(rec, n_trials, timeout, max_epochs)
     catalogues = {name: given for name, given in (("users", users), ("items", items)) if given is not None}
-    rec = clone(rec)
+    rec = clone(rec).set_params(estimator=clone(unfitted(rec)))
     if rec.estimator.random_state is None:
         rec.estimator.set_params(random_state=random_state)
     side = declare_fields(rec, table, **catalogues)
@@ -230,8 +232,8 @@ def _best(study: Any) -> Any:
 
 
 def _check(rec: Any, n_trials: Any, timeout: Any, max_epochs: Any) -> None:
-    if not isinstance(getattr(rec, "estimator", None), BaseFM):
-        raise DataError(f"rec must be a Recommender around an FMClassifier or FMRegressor, got {rec!r}")
+    if not isinstance(rec, Recommender):
+        raise DataError(f"rec must be a Recommender, got {rec!r}")
     if n_trials is None and timeout is None:
         raise DataError("give n_trials or timeout: a search without either never ends")
     for name, value in (("n_trials", n_trials), ("max_epochs", max_epochs)):
