@@ -11,12 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError
+from ._by_steps import by_steps
 from ._ensemble import check_members
 from ._learner import Learner, Ranges
+from ._predictive import add_samples
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr
 from ._weights import grown
-from .parameters import row_scores
+from .parameters import row_scores, sample_scores
 from .penalties import Penalties
 from .training_set import TrainingSet
 
@@ -97,6 +99,7 @@ class BaseFM(Learner):
             self._fit(X, y, sample_weight, field_ranges, (X_val, y_val, sample_weight_val), eval_set or {}, on_epoch)
         return self
 
+    @by_steps
     def partial_fit(
         self,
         X: Any,
@@ -125,7 +128,8 @@ class BaseFM(Learner):
         Raises
         ------
         DataError, ValueError
-            For input that cannot be used.
+            For input that cannot be used. With solver "gibbs" or "als" there is no such method: asking for it is a
+            `DataError` that is an AttributeError too.
         DivergenceError
             If loss or parameters are no longer finite; the estimator is then what it was before.
         """
@@ -194,17 +198,45 @@ class BaseFM(Learner):
         ndarray of float64, shape (n_rows,)
             Log-odds of the second class for a classifier, unclipped predictions for a regressor.
         """
+        rows, n_threads = self._rows_to_score(X), resolve_n_jobs(self.n_jobs)
+        if not rows.n_rows:
+            return np.empty(0)
+        return row_scores(self.parameters_, rows, n_threads, self.parameters_.bias)
+
+    def sample_scores(self, X: Any) -> npt.NDArray[np.float64]:
+        """Raw scores of rows under each sample of the posterior (``solver="gibbs"``).
+
+        Parameters
+        ----------
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_samples)
+            Their mean over the samples is `decision_function`.
+
+        Raises
+        ------
+        DataError
+            If another solver was used.
+        """
+        rows, n_threads = self._rows_to_score(X), resolve_n_jobs(self.n_jobs)
+        return sample_scores(self.parameters_, rows, n_threads)
+
+    def _rows_to_score(self, X: Any) -> RowArrays:
         check_is_fitted(self)
-        n_threads = resolve_n_jobs(self.n_jobs)
         if isinstance(X, TrainingSet):
             if X.n_features != self.n_features_in_:
                 raise DataError(f"X has {X.n_features} columns, the model has {self.n_features_in_} features")
-            rows = X.row_arrays()
-            if not rows.n_rows:
-                return np.empty(0)
-        else:
-            rows = RowArrays.of_matrix(as_csr(self._validate(X, reset=False), n_threads=n_threads))
-        return row_scores(self.parameters_, rows, n_threads, self.parameters_.bias)
+            return X.row_arrays()
+        return RowArrays.of_matrix(as_csr(self._validate(X, reset=False), n_threads=resolve_n_jobs(self.n_jobs)))
+
+    def _of_samples(self, X: Any) -> Any:
+        """What the samples of the posterior predict for rows, put together."""
+        rows = self._rows_to_score(X)
+        into = self._predictive(rows.n_rows, (-np.inf, np.inf))
+        add_samples(self.parameters_, rows, resolve_n_jobs(self.n_jobs), into)
+        return into
 
     @property
     def bias_(self) -> float:
@@ -223,8 +255,8 @@ class BaseFM(Learner):
 
     @property
     def penalties_(self) -> Penalties | None:
-        """The L2 penalty that training charged each feature in total."""
-        return self.parameters_.penalties
+        """The L2 penalty that training charged each feature in total; of samples, that of their mean."""
+        return self.parameters_.mean().penalties
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

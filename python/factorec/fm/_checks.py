@@ -51,8 +51,11 @@ def check_l2(estimator: Any) -> None:
 
 def check_settings(estimator: Any) -> None:
     """The constructor parameters of an estimator."""
-    for name in ("n_factors", "n_epochs", "n_iter_no_change"):
+    for name in ("n_factors", "n_iter_no_change"):
         check_integer(name, getattr(estimator, name), low=1)
+    if estimator.n_epochs is not None:
+        check_integer("n_epochs", estimator.n_epochs, low=1)
+    _check_solver(estimator)
     if estimator.batch_size is not None:
         check_integer("batch_size", estimator.batch_size, low=1)
     for name in ("init_scale", "l2_bias", "l2_count_power"):
@@ -65,9 +68,28 @@ def check_settings(estimator: Any) -> None:
     averaged_epochs(estimator.average, 1)
     if estimator.clip_gradient is not None:
         check_real("clip_gradient", estimator.clip_gradient, low=0, above=True)
-    if estimator.solver not in estimator._solvers:
-        *others, last = map(repr, estimator._solvers)
-        raise DataError(f"solver must be {', '.join(others)} or {last}, got {estimator.solver!r}")
+
+
+def _check_solver(estimator: Any) -> None:
+    """The solver, and the settings that only some solvers have."""
+    *others, last = map(repr, sorted(estimator._default_epochs))
+    solver = estimator.solver
+    if not isinstance(solver, str) or solver not in estimator._default_epochs:
+        why = ""
+        if solver == "als":
+            why = ": least squares is FMRegressor's; 'gibbs' starts from it"
+        raise DataError(f"solver must be {', '.join(others)} or {last}, got {solver!r}{why}")
+    interactions = getattr(estimator, "interactions", "all")
+    if interactions not in ("all", "bipartite"):
+        raise DataError(f"interactions must be 'all' or 'bipartite', got {interactions!r}")
+    if interactions == "bipartite" and solver not in ("als", "gibbs"):
+        raise DataError(f"interactions='bipartite' needs solver 'gibbs' or 'als', got {solver!r}")
+    if solver == "gibbs":
+        check_integer("n_samples", estimator.n_samples, low=1)
+        if estimator.burn_in is not None:
+            check_integer("burn_in", estimator.burn_in, low=0)
+        if not isinstance(estimator.row_noise, bool | np.bool_):
+            raise DataError(f"row_noise must be a bool, got {estimator.row_noise!r}")
 
 
 def check_fields(ranges: Any, n_features: int, name: str) -> dict[str, tuple[int, int]]:

@@ -27,6 +27,10 @@ def seeds_of(random_state: Any, n_seeds: int, first: int) -> list[int]:
 
 def check_members(estimator: Any, *, going_on: bool) -> None:
     """Refuse what an ensemble cannot do."""
+    if estimator.n_seeds > 1 and estimator.solver == "gibbs":
+        raise DataError(
+            f'n_seeds={estimator.n_seeds} is for point estimates: solver="gibbs" has samples already, raise n_epochs'
+        )
     if estimator.n_seeds > 1 and going_on:
         raise DataError(
             f"n_seeds={estimator.n_seeds}: a mean of models cannot be trained on (partial_fit, warm_start), for the "
@@ -97,4 +101,5 @@ def folded(members: list[FMParameters]) -> FMParameters:
         np.concatenate([p.factors * scale for p in members], axis=1),
         penalties,
         members[0].n_query_features,
+        members[0].interactions,
     )

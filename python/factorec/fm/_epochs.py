@@ -53,6 +53,10 @@ def train_by_epochs(
     l2 = Regularization(learner.l2_linear, learner.l2_factors, learner.l2_count_power, problem.rows, totals, tuned)
     levels = learner._levels()
     before = learner.parameters_ if going_on else None
+    if before is not None and (before.posterior is not None or before.interactions != "all"):
+        raise DataError(
+            f'the model was fitted by sweeps, with samples or bipartite: solver="{learner.solver}" cannot go on from it'
+        )
     if before is None:
         start = learner._start(problem.target, problem.weight, expected_negatives(problem))
         weights = learner._start_weights(totals, problem.rows.id_features(), seed, start)

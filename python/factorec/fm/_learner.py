@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,22 @@ from sklearn.utils.validation import validate_data
 from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._adam import DEFAULT_BATCH_SIZE, AdamOptions
+from ._als import train_by_als
+from ._by_steps import SWEEPING
 from ._checks import check_fields, check_finite, check_settings, row_weights
 from ._ensemble import check_members, train_ensemble
 from ._epochs import train_by_epochs
 from ._fitting import SolverState, Weights
+from ._gibbs import train_by_gibbs
 from ._levels import Levels
+from ._predictive import Predictive
 from ._problem import Problem
 from ._progress import OnEpoch
 from ._rows import RowArrays, as_csr, as_csr_format
 from ._tuned import Tuned
 from ._weights import random_weights
 from .parameters import FMParameters
+from .posterior import row_noise
 from .training_set import TrainingSet
 
 __all__ = ["Learner", "Ranges"]
@@ -43,7 +48,8 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     n_seeds: int = 1
 
     _loss = ""
-    _solvers: tuple[str, ...] = ("adagrad", "adam", "sgd")
+    # The solvers that there are, and how many epochs (sweeps) each does where n_epochs is None.
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 20, "adam": 20, "sgd": 20}
     # Learning rate and L2 where the parameters are None: of the two id fields, and of every other field.
     _tuned: Tuned
     _tuned_side: Tuned
@@ -79,6 +85,16 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, weight: Any, target: npt.NDArray[np.float64]) -> Any:
         return weight
 
+    # What solver "gibbs" asks besides.
+
+    def _n_levels(self) -> int:
+        """How many ordered levels the encoded target has, 0 for numbers."""
+        raise NotImplementedError
+
+    def _predictive(self, n_rows: int, target_range: tuple[float, float]) -> Predictive:
+        """Puts together what samples predict for rows."""
+        raise NotImplementedError
+
     # What an estimator that imitates another implementation of solver "adam" sets beside the parameters.
 
     def _adam_options(self) -> AdamOptions:
@@ -101,6 +117,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         """Told of every ``report_every``-th batch once its epoch is over: metrics of the epoch's rows so far."""
 
     # What they share.
+
+    def _n_epochs(self) -> int:
+        return self._default_epochs[self.solver] if self.n_epochs is None else int(self.n_epochs)
 
     def _batch_rows(self) -> int:
         """Rows of a mini-batch."""
@@ -170,7 +189,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
             self._train(
                 problem,
                 evaluation,
-                self.n_epochs,
+                self._n_epochs(),
                 stop_after,
                 of_model,
                 going_on=going_on,
@@ -179,7 +198,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
             )
 
         if self.n_seeds > 1:
-            train_ensemble(self, seed, train, self.n_epochs, stop_after)
+            train_ensemble(self, seed, train, self._n_epochs(), stop_after)
         else:
             train(seed)
 
@@ -248,6 +267,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def _objective_weights(self, data: TrainingSet, *, split: bool) -> npt.NDArray[np.float32]:
         """What each row of the last fit weighed in its objective: class weights included, 0 if left or held out.
 
+        With row noise that is a row's mean noise precision / that of the model, in the objective whose penalties are
+        ``penalties_``.
+
         ``split`` says that no validation rows were given, so that early stopping held some out.
         """
         problem = self._problem(data, None, None, None, reset=False)
@@ -257,6 +279,10 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         weight[slice(None) if problem.numbers is None else problem.numbers] = (
             1.0 if problem.weight is None else problem.weight
         )
+        posterior = self.parameters_.posterior
+        noise = None if posterior is None else posterior.mean_log_noise()
+        if noise is not None:
+            weight *= row_noise(noise, data.row_arrays(), resolve_n_jobs(self.n_jobs)).astype(np.float32)
         return weight
 
     def _seed(self, going_on: bool) -> int:
@@ -276,17 +302,12 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         add_penalties: bool,
         on_epoch: OnEpoch | None = None,
     ) -> None:
-        train_by_epochs(
-            self,
-            problem,
-            evaluation,
-            n_epochs,
-            stop_after,
-            seed,
-            going_on=going_on,
-            add_penalties=add_penalties,
-            on_epoch=on_epoch,
-        )
+        run = (self, problem, evaluation, n_epochs, stop_after, seed)
+        if self.solver in SWEEPING:
+            train_by_sweeps = train_by_gibbs if self.solver == "gibbs" else train_by_als
+            train_by_sweeps(*run, going_on=going_on, on_epoch=on_epoch)
+        else:
+            train_by_epochs(*run, going_on=going_on, add_penalties=add_penalties, on_epoch=on_epoch)
 
     def _target_range(self, target: npt.NDArray[np.float64], going_on: bool) -> tuple[float, float]:
         return -np.inf, np.inf

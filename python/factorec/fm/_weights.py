@@ -19,7 +19,7 @@ from ._problem import Problem
 from .parameters import FMParameters
 from .penalties import Penalties
 
-__all__ = ["expected_negatives", "go_on", "grown", "random_weights", "returned"]
+__all__ = ["expected_negatives", "go_on", "grown", "keep_untouched", "random_weights", "returned"]
 
 Totals = npt.NDArray[np.float64]
 
@@ -77,10 +77,17 @@ def returned(
     linear = weights.linear * np.float32(scale)
     factors = weights.factors * np.float32(np.sqrt(scale))
     if before is not None:
-        untouched = totals == 0
-        linear[untouched] = before.linear[untouched]
-        factors[untouched] = before.factors[untouched]
+        keep_untouched(linear, factors, totals, before)
     return FMParameters(state.target_mean + scale * weights.bias, linear, factors, penalties, n_query_features)
+
+
+def keep_untouched(
+    linear: npt.NDArray[np.float32], factors: npt.NDArray[np.float32], totals: Totals, before: FMParameters
+) -> None:
+    """Give features that no row has the bits that they had before."""
+    untouched = totals == 0
+    linear[untouched] = before.linear[untouched]
+    factors[untouched] = before.factors[untouched]
 
 
 def _random_factors(shape: tuple[int, ...], init_scale: float, seed: int) -> npt.NDArray[np.float32]:
@@ -113,14 +120,29 @@ def grown(p: FMParameters, state: SolverState, column_map: Any, n_features: Any)
         wide[place] = values
         return wide
 
-    penalties = p.penalties
-    if penalties is not None:
-        penalties = Penalties(laid(penalties.linear), laid(penalties.factors), dict(penalties.per_row))
     border = p.n_query_features
     if border is not None:  # items begin with their ids, and new ids come after the old ones of their field
         border = int(place[border]) if border < p.n_features else size
+
+    def laid_parameters(p: FMParameters) -> FMParameters:
+        penalties, posterior = p.penalties, p.posterior
+        if penalties is not None:
+            penalties = replace(penalties, linear=laid(penalties.linear), factors=laid(penalties.factors))
+        if posterior is not None:
+            log_noise = None if posterior.log_noise is None else laid(posterior.log_noise)
+            mean = laid_parameters(posterior.mean)
+            posterior = replace(posterior, linear=laid(posterior.linear), log_noise=log_noise, mean=mean)
+        return replace(
+            p,
+            linear=laid(p.linear),
+            factors=laid(p.factors),
+            penalties=penalties,
+            n_query_features=border,
+            posterior=posterior,
+        )
+
     return (
-        FMParameters(p.bias, laid(p.linear), laid(p.factors), penalties, border),
+        laid_parameters(p),
         replace(
             state.copy(),
             linear_accumulator=laid(state.linear_accumulator, 1.0),

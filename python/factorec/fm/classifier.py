@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from .._losses import Loss
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import row_weights
+from ._predictive import LikesPredictive
 from ._tuned import Tuned
 
 __all__ = ["FMClassifier"]
@@ -41,11 +43,11 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     ----------
     n_factors : int, default=16
         Factors of each feature (k).
-    solver : {"adagrad", "sgd", "adam"}, default="adagrad"
+    solver : {"adagrad", "sgd", "adam", "gibbs"}, default="adagrad"
         "adagrad" keeps one accumulator per feature for its factors and one for its linear weight. "adam" is lazy
-        Adam over mini-batches (see Notes).
-    n_epochs : int
-        Passes over the rows.
+        Adam over mini-batches (see Notes). "gibbs" samples a probit model (see Notes of `FMRegressor`).
+    n_epochs : int, optional
+        Passes over the rows, for "gibbs" sweeps over all features. None: 20, and 300 for "gibbs", burn-in included.
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose linear weights and
         factors both take theirs. What is not named, and None: 0.081; for fields beside the ids 0.016, or
@@ -75,6 +77,19 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
         It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
         ``warm_start`` go on from the mean.
+    n_samples : int, default=64
+        Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
+        4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
+        (``parameters_.mean()`` has n_factors).
+    burn_in : int, optional
+        Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
+        n_epochs; a tenth where ``warm_start`` goes on.
+    row_noise : bool, default=True
+        "gibbs": each user and each item has a noise precision of its own, so that those who rate erratically count
+        for less. Needs two id fields, or a TrainingSet.
+    interactions : {"all", "bipartite"}, default="all"
+        "bipartite" ("gibbs"): only pairs of a feature of the item and one of the query count, which is
+        faster where users or items have many features. Needs a TrainingSet.
     early_stopping : bool, default=False
         Stop when the validation log loss has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
     validation_fraction : float, default=0.1
@@ -139,6 +154,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "logistic"
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 20, "adam": 20, "gibbs": 300, "sgd": 20}
     _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)
     _tuned_negatives = Tuned(learning_rate=0.081, l2_linear=0.00062, l2_factors=0.013)
@@ -152,7 +168,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         n_factors: int = 16,
         *,
         solver: str = "adagrad",
-        n_epochs: int = 20,
+        n_epochs: int | None = None,
         learning_rate: float | Mapping[str, float] | None = None,
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
@@ -164,6 +180,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         clip_gradient: float | None = None,
         class_weight: Any = None,
         average: bool | float = False,
+        n_samples: int = 64,
+        burn_in: int | None = None,
+        row_noise: bool = True,
+        interactions: str = "all",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -187,6 +207,10 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         self.clip_gradient = clip_gradient
         self.class_weight = class_weight
         self.average = average
+        self.n_samples = n_samples
+        self.burn_in = burn_in
+        self.row_noise = row_noise
+        self.interactions = interactions
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -199,6 +223,9 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Probabilities of the two classes: the logistic function of `decision_function`.
 
+        After ``solver="gibbs"``: the normal distribution function of
+        ``mean / sqrt(1 + var)``, mean and variance of the samples' scores (row noise in place of the 1).
+
         Parameters
         ----------
         X : sparse or array-like, shape (n_rows, n_features)
@@ -208,7 +235,8 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         ndarray of shape (n_rows, 2), float64
             Columns as in ``classes_``.
         """
-        positive = expit(self.decision_function(X))
+        sampled = getattr(self, "parameters_", None) is not None and self.parameters_.posterior is not None
+        positive = self._of_samples(X).probability() if sampled else expit(self.decision_function(X))
         return np.asarray(np.column_stack([1.0 - positive, positive]))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -225,6 +253,17 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         """
         likelier = (self.decision_function(X) >= 0).astype(int)
         return np.asarray(self.classes_[likelier])
+
+    @property
+    def explained_loss(self) -> Loss:
+        """The loss that ``influence`` explains: "logistic", or "probit" after ``solver="gibbs"``."""
+        return "logistic" if self.parameters_.posterior is None else "probit"
+
+    def _n_levels(self) -> int:
+        return 2
+
+    def _predictive(self, n_rows: int, target_range: tuple[float, float]) -> LikesPredictive:
+        return LikesPredictive(n_rows)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +114,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "ordinal"
-    _solvers = ("adagrad", "sgd")
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 40, "sgd": 40}
     l2_bias = 0.0  # the cuts, which have the bias's part, are not penalised
     _tuned = Tuned(learning_rate=0.081, l2_linear=0.003, l2_factors=0.048)
     _tuned_side = Tuned(learning_rate=0.016, l2_linear=0.0022, l2_factors=0.11)

@@ -169,7 +169,6 @@ class FMParameters:
         DataError
             If there is no posterior (a solver other than "gibbs").
         """
-        self._posterior()
         return sample_scores(self, RowArrays.of_matrix(self._rows(X, n_jobs)), resolve_n_jobs(n_jobs))
 
     def _posterior(self) -> Posterior:
@@ -284,9 +283,9 @@ def row_scores(p: FMParameters, rows: RowArrays, n_threads: int, bias: float) ->
 
 def sample_scores(p: FMParameters, rows: RowArrays, n_threads: int) -> npt.NDArray[np.float64]:
     """Raw scores of rows under each sample, (n_rows, n_samples)."""
-    assert p.posterior is not None
-    scores = np.empty((rows.n_rows, p.posterior.n_samples))
-    for number in range(p.posterior.n_samples):
+    posterior = p._posterior()
+    scores = np.empty((rows.n_rows, posterior.n_samples))
+    for number in range(posterior.n_samples):
         sample = p.sample(number)
         scores[:, number] = row_scores(sample, rows, n_threads, sample.bias)
     return scores

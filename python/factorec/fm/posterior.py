@@ -118,11 +118,16 @@ class Posterior:
         return np.asarray(np.log(np.exp(self.log_noise, dtype=np.float64).mean(axis=1)), np.float32)
 
 
-def noise_precisions(posterior: Posterior, rows: RowArrays, n_threads: int) -> npt.NDArray[np.float64]:
-    """Each sample's noise precision of each row, (n_rows, n_samples), or (1, n_samples) where all rows have one."""
-    noise = posterior.log_noise
-    if noise is None:
-        return posterior.noise_precision[None, :]
-    zeros = np.zeros(len(noise), np.float32)
-    logs = _core.vectors(rows.blocks, rows.n_rows, zeros, noise, n_threads).astype(np.float64)
-    return np.asarray(posterior.noise_precision * np.exp(logs, out=logs))
+def noise_precisions(posterior: Posterior, rows: RowArrays, n_threads: int, number: int) -> Any:
+    """A sample's noise precision of each row: one number where all rows have the same."""
+    precision = float(posterior.noise_precision[number])
+    if posterior.log_noise is None:
+        return precision
+    return precision * row_noise(np.ascontiguousarray(posterior.log_noise[:, number]), rows, n_threads)
+
+
+def row_noise(log_noise: npt.NDArray[np.float32], rows: RowArrays, n_threads: int) -> npt.NDArray[np.float64]:
+    """The factor of each row's noise precision, (n_rows,)."""
+    no_linear = np.zeros_like(log_noise)
+    logs = _core.vectors(rows.blocks, rows.n_rows, no_linear, log_noise[:, None], n_threads)
+    return np.exp(logs[:, 0], dtype=np.float64)

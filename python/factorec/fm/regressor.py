@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
 
+from .._losses import Loss
 from ..errors import DataError
 from ._base import BaseFM
+from ._predictive import RatingsPredictive
 from ._tuned import Tuned
 
 __all__ = ["FMRegressor"]
@@ -27,11 +29,13 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     ----------
     n_factors : int, default=16
         Factors of each feature (k).
-    solver : {"adagrad", "sgd", "adam"}, default="adagrad"
+    solver : {"adagrad", "sgd", "adam", "als", "gibbs"}, default="adagrad"
         "adagrad" keeps one accumulator per feature for its factors and one for its linear weight. "adam" is lazy
-        Adam over mini-batches (see `FMClassifier`).
-    n_epochs : int
-        Passes over the rows.
+        Adam over mini-batches (see `FMClassifier`). "gibbs" samples (see Notes): the best predictions. "als" minimises
+        the same objective as "adagrad", feature by feature: no learning rate, and a few sweeps suffice.
+    n_epochs : int, optional
+        Passes over the rows, for "als" and "gibbs" sweeps over all features. None: 50, 20 for "als", 300 for "gibbs",
+        burn-in included.
     learning_rate : float or dict of str to float, optional
         For the scaled target: one rate, or rates by name: ``"bias"``, ``"linear"``, ``"factors"``, and fields, whose
         linear weights and factors both take theirs. What is not named, and None: 0.032; 0.0093 for fields beside the
@@ -58,6 +62,19 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
         It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
         ``warm_start`` go on from the mean.
+    n_samples : int, default=64
+        Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
+        4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
+        (``parameters_.mean()`` has n_factors).
+    burn_in : int, optional
+        Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
+        n_epochs; a tenth where ``warm_start`` goes on.
+    row_noise : bool, default=True
+        "gibbs": each user and each item has a noise precision of its own, so that those who rate erratically count
+        for less. Needs two id fields, or a TrainingSet.
+    interactions : {"all", "bipartite"}, default="all"
+        "bipartite" ("gibbs" and "als"): only pairs of a feature of the item and one of the query count, which is
+        faster where users or items have many features. Needs a TrainingSet.
     early_stopping : bool, default=False
         Stop when the validation RMSE has not fallen for ``n_iter_no_change`` epochs, and keep the best epoch.
     validation_fraction : float, default=0.1
@@ -88,6 +105,21 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         "train", "validation" and the names of ``eval_set`` -> rmse, mae -> value after each epoch.
     n_features_in_ : int
 
+    Notes
+    -----
+    ``solver="gibbs"`` draws every feature's weight and factors from their posterior given all others, sweep after
+    sweep [1]_. The priors are normal, with a mean and a precision for each field and factor that are drawn too, so that
+    there is no L2 to choose: learning rate, L2, batches and clipping are not looked at. The samples stand side by side
+    in ``parameters_``, n_samples * n_factors factors, whose score is the mean of theirs; ``parameters_.posterior`` has
+    what else they hold. "train" in ``history_`` is that of each sample on at most 10,000 of the rows, the others are
+    those of the running mean. A flat X is cut into blocks of distinct rows; columns beside two one-hot fields, and
+    fields that their ids do not determine, take 4 * (n_factors + 1) ** 2 bytes for every distinct row.
+
+    References
+    ----------
+    .. [1] Freudenthaler, C., Schmidt-Thieme, L. and Rendle, S. (2011). Bayesian factorization machines. NIPS workshop
+       on sparse representation and low-rank approximation.
+
     Examples
     --------
     >>> import numpy as np
@@ -95,9 +127,13 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     >>> fm = FMRegressor(n_factors=4, n_epochs=300, l2_linear=0, l2_factors=0, init_scale=0.5, random_state=0)
     >>> fm.fit(X, [5.0, 1.0, 1.0, 5.0]).predict(X).round(1)
     array([5., 1., 1., 5.])
+    >>> mean, std = fm.set_params(solver="gibbs", n_epochs=100).fit(X, [5.0, 1.0, 1.0, 5.0]).predict(X, return_std=True)
+    >>> bool((mean[[0, 3]] > mean[[1, 2]].max()).all() and (std > 0).all())
+    True
     """
 
     _loss = "squared"
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 50, "adam": 50, "als": 20, "gibbs": 300, "sgd": 50}
     _tuned = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
     _tuned_side = Tuned(learning_rate=0.0093, l2_linear=0.036, l2_factors=0.056)
     _tuned_adam = Tuned(learning_rate=0.00078, l2_linear=0.0028, l2_factors=0.12)
@@ -108,7 +144,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         n_factors: int = 16,
         *,
         solver: str = "adagrad",
-        n_epochs: int = 50,
+        n_epochs: int | None = None,
         learning_rate: float | Mapping[str, float] | None = None,
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
@@ -119,6 +155,10 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         shuffle: bool = True,
         clip_gradient: float | None = None,
         average: bool | float = False,
+        n_samples: int = 64,
+        burn_in: int | None = None,
+        row_noise: bool = True,
+        interactions: str = "all",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -141,6 +181,10 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.shuffle = shuffle
         self.clip_gradient = clip_gradient
         self.average = average
+        self.n_samples = n_samples
+        self.burn_in = burn_in
+        self.row_noise = row_noise
+        self.interactions = interactions
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -150,19 +194,45 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predicted targets: `decision_function`, moved into the range of the training targets.
 
         Parameters
         ----------
-        X : sparse or array-like, shape (n_rows, n_features)
+        X : sparse or array-like, shape (n_rows, n_features), or TrainingSet
+        return_std : bool, default=False
+            Return the predictive standard deviation too (``solver="gibbs"``).
 
         Returns
         -------
         ndarray of shape (n_rows,), float64
             In the unit of the targets.
+        std : ndarray of shape (n_rows,), float64
+            With ``return_std``: of the target, what its noise and what the spread of the samples add together; not
+            moved into any range.
+
+        Raises
+        ------
+        DataError
+            If ``return_std`` and the model was not fitted with ``solver="gibbs"``.
         """
-        return np.asarray(np.clip(self.decision_function(X), *self.target_range_))
+        predicted = np.clip(self.decision_function(X), *self.target_range_)
+        if not return_std:
+            return predicted
+        if self.parameters_.posterior is None:
+            raise DataError('return_std needs solver="gibbs": a point estimate has no standard deviation')
+        return predicted, self._of_samples(X).std()
+
+    @property
+    def explained_loss(self) -> Loss:
+        """The loss that ``influence`` explains: "squared"."""
+        return "squared"
+
+    def _n_levels(self) -> int:
+        return 0
+
+    def _predictive(self, n_rows: int, target_range: tuple[float, float]) -> RatingsPredictive:
+        return RatingsPredictive(n_rows, target_range)
 
     def _encode_target(
         self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool

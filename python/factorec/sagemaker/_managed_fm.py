@@ -42,6 +42,7 @@ class ManagedFM(BaseFM):
     shuffle: bool = False
     init_scale: float = 0.0
     l2_count_power: float = 0.0
+    interactions: str = "all"
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int = 1
@@ -49,7 +50,7 @@ class ManagedFM(BaseFM):
 
     # What is read from the hyperparameters, see `__getattr__`.
     n_factors: int
-    n_epochs: int
+    n_epochs: int | None
     batch_size: int | None
     learning_rate: float | Mapping[str, float] | None
     l2_bias: float
@@ -125,7 +126,7 @@ class ManagedFM(BaseFM):
             try:
                 if job is not None:
                     n_records = int(X.n_rows if isinstance(X, TrainingSet) else len(y))
-                    on_epoch = job.on_epoch(self.predictor_type, self.n_epochs, n_records, on_epoch)
+                    on_epoch = job.on_epoch(self.predictor_type, self._n_epochs(), n_records, on_epoch)
                 super().fit(X, y, sample_weight, eval_set=eval_set, on_epoch=on_epoch, **others)
             finally:
                 self.__dict__.pop("_log", None)
