@@ -40,10 +40,10 @@ void for_each_entity(const GibbsBlock& block, int n_threads, Control& control, B
 struct FeatureDraws::Work {
   explicit Work(GibbsModel& model)
       : rows(model), gram(at(model.padded * model.padded)), moment(at(model.padded)), noise(at(model.padded)),
-        change(at(model.padded)) {}
+        change(at(model.padded)), kept(at(model.padded * model.padded)), kept_moment(at(model.padded)) {}
 
   EntityRows rows;
-  AlignedVector gram, moment, noise, change;
+  AlignedVector gram, moment, noise, change, kept, kept_moment;
 };
 
 FeatureDraws::FeatureDraws(GibbsModel& model, const GibbsOptions& options)
@@ -161,9 +161,22 @@ void FeatureDraws::draw_vector(const PriorField& field, std::int64_t f, float sc
     draw_normals(rng.fork(static_cast<std::uint64_t>(f)), size, work.noise.data());
   else
     std::fill(work.noise.begin(), work.noise.end(), 0.0f);
-  if (!kernel_.solve(gram, moment, work.noise.data(), size, padded))
-    throw std::domain_error("the rows and the penalty of feature " + std::to_string(f) +
-                            " do not determine its factors and weight: their precision is not positive definite");
+  // Float32 may lose a small penalty beside large sums. Then a little more precision around the present vector makes the
+  // step shorter, without another fixed point.
+  std::copy_n(gram, size * padded, work.kept.begin());
+  std::copy_n(moment, size, work.kept_moment.begin());
+  for (float share = 1e-6f; !kernel_.solve(gram, moment, work.noise.data(), size, padded); share *= 10.0f) {
+    float largest = 0.0f;
+    for (std::int64_t i = 0; i < size; ++i) largest = std::max(largest, work.kept[at(i * padded + i)]);
+    if (share > 1e-2f || !std::isfinite(largest))
+      throw std::domain_error("the rows and the penalty of feature " + std::to_string(f) +
+                              " do not determine its factors and weight: their precision is not positive definite");
+    std::copy_n(work.kept.begin(), size * padded, gram);
+    for (std::int64_t i = 0; i < size; ++i) {
+      gram[i * padded + i] += share * largest;
+      moment[i] = work.kept_moment[at(i)] + share * largest * model_.feature(f)[i];
+    }
+  }
 }
 
 // In an FM, an entity of one feature has no pairs of its own: the slope has no part of the own block.

@@ -17,15 +17,8 @@ EXPECTED_OF_REGRESSORS = {
 }
 
 
-EXPECTED_OF_SAMPLED_CLASSIFIERS = {
-    "check_decision_proba_consistency": "the more the samples disagree, the nearer to 1/2 a probability is",
-}
-
-
 def expected_failures(estimator):
-    if isinstance(estimator, FMRegressor | FMOrdinal):
-        return EXPECTED | EXPECTED_OF_REGRESSORS
-    return EXPECTED | (EXPECTED_OF_SAMPLED_CLASSIFIERS if estimator.solver == "gibbs" else {})
+    return EXPECTED | (EXPECTED_OF_REGRESSORS if isinstance(estimator, FMRegressor | FMOrdinal) else {})
 
 
 # Adam's default batch is as large as most of the checks' tables, and one step an epoch learns little.
