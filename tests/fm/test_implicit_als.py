@@ -197,6 +197,15 @@ def test_l2_is_charged_for_every_pair_observed_or_not(data):
         assert fm.penalties_.per_row[name][1] == l2
 
 
+def test_all_pairs_weigh_a_multiple_of_the_observed_ones(data):
+    fm = ranker().fit(data)
+    present = [len(np.unique(block.index)) for block in data.blocks]
+    assert fm.unobserved_weight_ == pytest.approx(12 * data.target.sum() / np.prod(present), rel=1e-6)
+    # So nothing depends on the scale of the weights.
+    scaled = ranker().fit(TrainingSet(data.target * 16, data.blocks, None, data.negatives))
+    assert (scaled.factors_ == fm.factors_).all()
+
+
 def test_users_are_at_the_minimum_of_their_rows_and_the_background(data):
     fm = ranker(unobserved_weight=0.2, n_epochs=200).fit(data)
     items = fm.factors_[60:].astype(float)
@@ -226,7 +235,7 @@ def test_rows_of_grade_zero_only_show_that_users_and_items_are_there(data):
 
 def test_contexts_are_part_of_the_query(data):
     rows = with_context(data)
-    fm = ranker(unobserved_weight=0.2, n_epochs=3).fit(rows)
+    fm = ranker(unobserved_weight=0.2, n_epochs=3, l2_factors=0.01).fit(rows)
     assert fm.factors_[60:63].any(axis=1).all()
     assert fm.factors_[-2:].any(axis=1).all()
     # A user's hours share an exposure of 1, by rows.

@@ -27,17 +27,18 @@ from .training_set import TrainingSet
 if TYPE_CHECKING:
     from .ranker import FMRanker
 
-__all__ = ["UNOBSERVED_WEIGHT", "train_implicit_als"]
+__all__ = ["UNOBSERVED_SHARE", "ObservedPairs", "train_implicit_als"]
 
-# Where `unobserved_weight` and `n_epochs` are None.
-UNOBSERVED_WEIGHT = 0.5
-N_EPOCHS = 10
+# Where `unobserved_weight` is None. All pairs together weigh so many times what the observed ones do: neither the
+# number of items nor the scale of weights changes how strongly a model is held back.
+UNOBSERVED_SHARE = 12.0
 # Factors that are solved for together where there are more than _ALL_AT_ONCE: the cost is then linear in their number.
 _ALL_AT_ONCE = 128
 _BLOCK_SIZE = 64
-# Conjugate gradient steps of half a sweep where entities share features, and how far they go at least.
-_N_STEPS = 10
-_TOLERANCE = 1e-2
+# Conjugate gradient steps at most of half a sweep where entities share features, and the part of the gradient that is
+# enough: each sweep goes on from the one before.
+_N_STEPS = 20
+_TOLERANCE = 0.03
 # There are no linear weights. Whoever solves for a new user or item with this on top of their L2 gets none either.
 _HOLDS_AT_ZERO = 1e6
 
@@ -92,6 +93,11 @@ class ObservedPairs:
             raise DataError("the rows of a pair of user and item add up to a weight that float32 cannot hold")
         item_exposure = np.bincount(items.index, minlength=shape[1]) > 0
         return cls(queries, items.rows, observed, query_exposure.astype(np.float32), item_exposure.astype(np.float32))
+
+    def default_unobserved_weight(self) -> float:
+        """The weight of a pair that makes all of them weigh UNOBSERVED_SHARE times what the observed ones do."""
+        n_pairs = self.query_exposure.sum(dtype=np.float64) * self.item_exposure.sum(dtype=np.float64)
+        return float(UNOBSERVED_SHARE * self.observed.data.sum(dtype=np.float64) / n_pairs)
 
     def totals(self, unobserved_weight: float) -> npt.NDArray[np.float64]:
         """Summed weight of the observed and of all pairs in which each feature is, (n_features,)."""
@@ -150,7 +156,7 @@ def train_implicit_als(
     ranker: FMRanker,
     problem: Problem,
     evaluation: dict[str, Problem],
-    n_epochs: int | None,
+    n_epochs: int,
     stop_after: int | None,
     seed: int,
     *,
@@ -161,10 +167,10 @@ def train_implicit_als(
     _check(ranker)
     data = problem.training_set
     assert data is not None
-    n_epochs = N_EPOCHS if n_epochs is None else n_epochs
     n_threads = resolve_n_jobs(ranker.n_jobs)
-    unobserved = UNOBSERVED_WEIGHT if ranker.unobserved_weight is None else float(ranker.unobserved_weight)
     pairs = ObservedPairs.of_problem(problem)
+    given = ranker.unobserved_weight
+    unobserved = pairs.default_unobserved_weight() if given is None else float(given)
     totals = pairs.totals(unobserved)
     penalties = _penalties(ranker, problem.rows, totals)
     ids, before = problem.rows.id_features(), ranker.parameters_ if going_on else None

@@ -61,7 +61,8 @@ class FMRanker(BaseFM):
     n_negatives : int, optional
         Negatives of each row and epoch, the tries of "warp". None: 20.
     unobserved_weight : float, optional
-        "ials": weight of every pair of a user and an item, for the target 0. None: 0.5.
+        "ials": weight of every pair of a user and an item, for the target 0. None: all pairs together weigh 12 times
+        what the rows do.
     batch_size : int, optional
         Rows after which everything takes a step. None: 256.
     shuffle : bool, default=True
@@ -125,12 +126,13 @@ class FMRanker(BaseFM):
     """
 
     _loss = "ranking"
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 15, "ials": 10}
     _tuned_by_loss: ClassVar = {
         "softmax": Tuned(learning_rate=0.1, l2_linear=0.03, l2_factors=0.03),
         "bpr": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
         "warp": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
     }
-    _tuned_implicit_als = Tuned(learning_rate=0.0, l2_linear=0.0, l2_factors=0.01)
+    _tuned_implicit_als = Tuned(learning_rate=0.0, l2_linear=0.0, l2_factors=0.0115)
 
     unobserved_weight_: float
 
@@ -251,7 +253,7 @@ class FMRanker(BaseFM):
         self,
         problem: Problem,
         evaluation: dict[str, Problem],
-        n_epochs: int | None,
+        n_epochs: int,
         stop_after: int | None,
         seed: int,
         *,
@@ -266,7 +268,7 @@ class FMRanker(BaseFM):
                     "in"
                 )
             train_implicit_als(
-                self, problem, evaluation, self.n_epochs, stop_after, seed, going_on=going_on, on_epoch=on_epoch
+                self, problem, evaluation, n_epochs, stop_after, seed, going_on=going_on, on_epoch=on_epoch
             )
             return
         if self.unobserved_weight is not None:
@@ -281,7 +283,7 @@ class FMRanker(BaseFM):
             self,
             positives(problem),
             evaluation,
-            n_epochs or 15,
+            n_epochs,
             stop_after,
             seed,
             going_on=going_on,
