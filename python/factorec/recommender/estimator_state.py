@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..encoding import Encoder
 from ..errors import DataError, FormatError
 from ..fm import BaseFM, FMClassifier, FMOrdinal, FMParameters, FMRanker, FMRegressor
+from ..fm._checks import check_real
 from ..formats.schema import TensorSpec
 from .estimators import learns
 from .json_parameters import construct, to_json
@@ -54,6 +55,8 @@ def pack_estimator(estimator: BaseFM) -> tuple[Tensors, dict[str, Any]]:
         "metrics": [[part, metric] for part, metric, _ in records],
         "target_range": list(estimator.target_range_) if isinstance(estimator, FMRegressor) else None,
     }
+    if isinstance(estimator, FMRanker) and estimator.solver == "ials":
+        metadata["unobserved_weight"] = float(estimator.unobserved_weight_)
     if isinstance(estimator, FMOrdinal):
         tensors |= {"levels": estimator.levels_, "cuts": estimator.cuts_}
     return tensors, metadata
@@ -86,6 +89,8 @@ def unpack_estimator(tensors: Tensors, metadata: dict[str, Any], encoder: Encode
     if isinstance(estimator, FMRegressor):
         low, high = metadata["target_range"]
         estimator.target_range_ = (float(low), float(high))
+    if isinstance(estimator, FMRanker) and estimator.solver == "ials":
+        estimator.unobserved_weight_ = check_real("unobserved_weight", metadata["unobserved_weight"], low=0)
     if isinstance(estimator, FMOrdinal):
         estimator.levels_, estimator.cuts_ = tensors["levels"], tensors["cuts"]
         for name in ("levels", "cuts"):
