@@ -13,7 +13,7 @@ from factorec.errors import FactorecError, FormatError
 JUNK = [None, True, 0, -1, 1.5, 1e308, 2**40, 2**70, "", "x", "user_id", "squared", [], [1], [[]], {}, {"a": 1}]
 
 
-@pytest.fixture(scope="module", params=["regressor", "negatives", "fields"])
+@pytest.fixture(scope="module", params=["regressor", "negatives", "fields", "sampled", "levels", "lists"])
 def original(request, tmp_path_factory):
     table = fr.datasets.make_planted_fm(30, 20, 300, target="real", seed=0).table
     estimator = fr.FMClassifier(n_factors=3, n_epochs=2, random_state=0)
@@ -21,14 +21,25 @@ def original(request, tmp_path_factory):
         rec = fr.Recommender(fr.FMRegressor(n_factors=3, solver="adam", n_epochs=2, random_state=0)).fit(table)
     elif request.param == "negatives":
         rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2).fit(table)
+    elif request.param == "levels":
+        table = table | {"rating": np.clip(np.round(table["rating"]), -1, 1)}
+        rec = fr.Recommender(fr.FMOrdinal(n_factors=3, n_epochs=2, random_state=0), like_threshold=1).fit(table)
+    elif request.param == "lists":
+        rec = fr.Recommender(fr.FMRanker(n_factors=3, solver="ials", n_epochs=2, random_state=0), like_threshold=0.0)
+        rec.fit(table)
+    elif request.param == "sampled":
+        sampler = fr.FMRegressor(
+            2, solver="gibbs", n_epochs=6, burn_in=2, n_samples=2, interactions="bipartite", random_state=0
+        )
+        table, rec = with_fields(sampler, table, negatives=0)
     else:
-        table, rec = with_fields(estimator, table)
+        table, rec = with_fields(estimator, table, negatives=2)
     path = tmp_path_factory.mktemp("model") / "model.factorec"
     rec.save(path)
     return path.read_bytes(), table
 
 
-def with_fields(estimator, table):
+def with_fields(estimator, table, negatives):
     """A model with every kind of field, a context, and users and items that only a catalogue has."""
     rng = np.random.default_rng(0)
     table = table | {"hour": rng.integers(0, 3, 300), "heat": rng.normal(size=300).round(1)}
@@ -41,7 +52,7 @@ def with_fields(estimator, table):
         "item": [fr.MultiLabel("genres", missing="category"), fr.Precomputed("look")],
         "context": ["hour", fr.Numeric("heat")],
     }
-    rec = fr.Recommender(estimator, like_threshold=0.0, negatives=2, fields=fields)
+    rec = fr.Recommender(estimator, like_threshold=0.0, negatives=negatives, fields=fields)
     return table, rec.fit(table, users=users, items=items)
 
 

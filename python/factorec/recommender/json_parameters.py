@@ -19,6 +19,10 @@ _LATER: dict[str, Any] = {
     "search_with": "samples",
     "average": False,
     "n_seeds": 1,
+    "n_samples": 64,
+    "burn_in": None,
+    "row_noise": True,
+    "interactions": "all",
 }
 
 
