@@ -11,6 +11,7 @@
 #include "factorec/validation.hpp"
 #include "feature_table.hpp"
 #include "kernels/kernels.hpp"
+#include "popularity_sampling.hpp"
 #include "ranking_pass.hpp"
 
 namespace factorec {
@@ -84,7 +85,10 @@ class RankingTrainer::State {
                  control),
         table_(identity(data_.rows.n_features), start, data_.features, kernels().training.width),
         order_(static_cast<std::size_t>(data_.rows.n_rows)),
-        pass_(data_, options_, sampler_, table_, control) {}
+        popularity_(data_.popularity.empty() ? nullptr
+                                             : std::make_unique<PopularitySampler>(data_.seen, data_.popularity,
+                                                                                   options.n_negatives, options.seed, control)),
+        pass_(data_, options_, sampler_, popularity_.get(), table_, control) {}
 
   RankingSums epoch(std::uint64_t number, Control& control) {
     std::iota(order_.begin(), order_.end(), RowNumber{0});
@@ -113,6 +117,7 @@ class RankingTrainer::State {
   NegativeSampler sampler_;
   FeatureTable table_;
   std::vector<RowNumber> order_;
+  std::unique_ptr<PopularitySampler> popularity_;
   RankingPass pass_;
 };
 

@@ -42,15 +42,20 @@ void in_parts(std::int64_t n, std::int64_t unit, std::int64_t n_units, Control& 
 }  // namespace
 
 RankingPass::RankingPass(const RankingData& data, const RankingOptions& options, const NegativeSampler& sampler,
-                         const FeatureTable& table, Control& control)
+                         const PopularitySampler* popularity, const FeatureTable& table, Control& control)
     : data_(data),
       options_(options),
       sampler_(sampler),
+      popularity_(popularity),
       table_(table),
       charged_(static_cast<std::size_t>(data.rows.n_features), 0.0),
       sum_stride_((table.padded() + kSumSize + 15) / 16 * 16),
       slot_of_feature_(static_cast<std::size_t>(data.rows.n_features), -1) {
   slope_stride_ = (items_per_row() + 2 * kGroupRows - 1) / kGroupRows * kGroupRows;
+  if (popularity && options.loss == RankingLoss::softmax)
+    for (std::int64_t item = 0; item < data.seen.n_columns; ++item)
+      log_popularity_.push_back(
+          static_cast<float>(std::log(static_cast<double>(std::max<std::int64_t>(1, popularity->popularity(item))))));
   list_entities(control);
 }
 
@@ -100,7 +105,6 @@ RankingSums RankingPass::run_epoch(std::span<const RowNumber> order, std::uint64
   const std::int64_t n_rows = std::ssize(order), batch_size = std::min(options_.batch_size, n_rows);
   const std::int64_t n_batches = (n_rows + batch_size - 1) / batch_size;
   const std::int64_t n_units = (batch_size + kUnitRows - 1) / kUnitRows;
-  const NegativeSampler::Epoch draws = sampler_.epoch(number);
   reserve(batch_size, n_units);
   // An interrupted epoch may have left some.
   for (std::int32_t entity : entities_) slot_of_[static_cast<std::size_t>(entity)] = -1;
@@ -115,15 +119,16 @@ RankingSums RankingPass::run_epoch(std::span<const RowNumber> order, std::uint64
   };
   take_batch(0);
   const auto body = [&](std::int64_t round, std::int64_t unit, int) {
+    control.throw_if_stopped();
     const std::int64_t first = std::min(unit * kUnitRows, std::ssize(batch_));
     const std::int64_t end = std::min(first + kUnitRows, std::ssize(batch_));
     switch (round % kRounds) {
       case 0:
-        return draw(draws, first, end, control);
+        return draw(number, first, end);
       case 1:
         return find_vectors(unit, n_units, control);
       case 2:
-        return rank(unit, first, end, control);
+        return rank(unit, first, end);
       case 3:
         return sum_entities(unit, n_units, control);
       default:
@@ -157,14 +162,16 @@ RankingSums RankingPass::run_epoch(std::span<const RowNumber> order, std::uint64
   return sums;
 }
 
-void RankingPass::draw(const NegativeSampler::Epoch& draws, std::int64_t first, std::int64_t end, Control& control) {
+void RankingPass::draw(std::uint64_t epoch, std::int64_t first, std::int64_t end) {
   const std::vector<RowBlock>& blocks = data_.rows.blocks;
-  control.throw_if_stopped();
+  const NegativeSampler::Epoch draws = sampler_.epoch(epoch);
   for (std::int64_t r = first; r < end; ++r) {
     const std::int64_t row = batch_[static_cast<std::size_t>(r)];
     std::int32_t* items = candidates_.data() + r * items_per_row();
     items[0] = static_cast<std::int32_t>(blocks.back().entity(row));
-    has_negatives_[static_cast<std::size_t>(r)] = draws.draw_all(blocks.front().entity(row), row, items + 1);
+    const std::int64_t user = blocks.front().entity(row);
+    has_negatives_[static_cast<std::size_t>(r)] = popularity_ ? popularity_->draw_all(epoch, user, row, items + 1)
+                                                              : draws.draw_all(user, row, items + 1);
   }
 }
 
@@ -210,10 +217,14 @@ void RankingPass::find_vectors(std::int64_t unit, std::int64_t n_units, Control&
     job.first = first;
     job.end = end;
     kernels().ranking.entity_vectors(job);
+    if (log_popularity_.empty()) return;
+    for (std::int64_t slot = std::max(first, n_query_slots_); slot < end; ++slot)
+      offsets_[static_cast<std::size_t>(slot)] -=
+          log_popularity_[static_cast<std::size_t>(entities_[static_cast<std::size_t>(slot)] - first_entity_.back())];
   });
 }
 
-void RankingPass::rank(std::int64_t number, std::int64_t first, std::int64_t end, Control& control) {
+void RankingPass::rank(std::int64_t number, std::int64_t first, std::int64_t end) {
   Unit& unit = units_[static_cast<std::size_t>(number)];
   unit.sums = RankingSums();
   const std::int64_t padded = table_.padded(), n_batch = std::ssize(batch_);
@@ -226,7 +237,6 @@ void RankingPass::rank(std::int64_t number, std::int64_t first, std::int64_t end
   job.n_query = static_cast<std::int32_t>(n_query_blocks());
   job.n_items = static_cast<std::int32_t>(items_per_row());
   for (std::int64_t r = first; r < end; ++r) {
-    control.throw_if_stopped();
     const auto at = static_cast<std::size_t>(r);
     if (!has_negatives_[at]) continue;
     const auto row = static_cast<std::size_t>(batch_[at]);

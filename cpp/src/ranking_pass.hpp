@@ -12,15 +12,17 @@
 #include "feature_table.hpp"
 #include "gradient_sums.hpp"
 #include "kernels/ranking_kernel.hpp"
+#include "popularity_sampling.hpp"
 #include "schedule.hpp"
 
 namespace factorec {
 
 class RankingPass {
  public:
-  // The table's places are the features themselves. All must outlive the pass.
+  // The table's places are the features themselves. `popularity` null: negatives come from `sampler`. All must outlive
+  // the pass.
   RankingPass(const RankingData& data, const RankingOptions& options, const NegativeSampler& sampler,
-              const FeatureTable& table, Control& control);
+              const PopularitySampler* popularity, const FeatureTable& table, Control& control);
 
   // One epoch over the rows in `order`.
   RankingSums run_epoch(std::span<const RowNumber> order, std::uint64_t number, Control& control);
@@ -36,11 +38,11 @@ class RankingPass {
 
   void list_entities(Control& control);
   void reserve(std::int64_t batch_size, std::int64_t n_units);
-  void draw(const NegativeSampler::Epoch& draws, std::int64_t first, std::int64_t end, Control& control);
+  void draw(std::uint64_t epoch, std::int64_t first, std::int64_t end);
   void take_slots();
   std::int32_t take_slot(std::int64_t entity);
   void find_vectors(std::int64_t unit, std::int64_t n_units, Control& control);
-  void rank(std::int64_t unit, std::int64_t first, std::int64_t end, Control& control);
+  void rank(std::int64_t unit, std::int64_t first, std::int64_t end);
   void group_touches();
   void sum_entities(std::int64_t unit, std::int64_t n_units, Control& control);
   void step_features(std::int64_t unit, std::int64_t n_units, Control& control);
@@ -51,6 +53,7 @@ class RankingPass {
   const RankingData& data_;
   const RankingOptions& options_;
   const NegativeSampler& sampler_;
+  const PopularitySampler* popularity_;
   const FeatureTable& table_;
   std::vector<double> charged_;
 
@@ -59,7 +62,7 @@ class RankingPass {
   std::vector<std::int64_t> entry_begin_;
   Buffer<std::int32_t> entry_feature_;
   Buffer<float> entry_value_;  // empty: all 1
-  std::vector<float> correction_;
+  std::vector<float> log_popularity_;  // of each item; empty: scores are not corrected for it
 
   // The batch.
   std::span<const RowNumber> batch_;

@@ -25,7 +25,6 @@ struct RankedRow {
   std::int32_t n_query = 0;
   const std::int32_t* item = nullptr;   // slots: the positive's, then the candidates'
   std::int32_t n_items = 0;
-  const float* correction = nullptr;    // of each item, subtracted from its score (softmax), or null
   float weight = 1;
   std::int64_t n_unseen = 0;            // items that the candidates were drawn from (WARP)
   float* query_vector = nullptr;        // out: padded factors

@@ -55,15 +55,23 @@ def positives(problem: Problem) -> Problem:
     return replace(graded, weight=narrow)
 
 
+def item_popularity(seen: Any) -> npt.NDArray[np.int64]:
+    """Users who have seen each item, and one more: so that every item may be drawn."""
+    return np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.int64) + 1
+
+
 def expected_touches(
-    data: TrainingSet, weight: npt.NDArray[np.float32] | None, sampling: NegativeSampling
+    data: TrainingSet,
+    weight: npt.NDArray[np.float32] | None,
+    sampling: NegativeSampling,
+    popularity: npt.NDArray[np.int64] | None,
 ) -> npt.NDArray[np.float64]:
     """Summed weight of the rows, and expected negatives, that an epoch charges each feature for, (n_features,)."""
     users, items = data.blocks[0].index, data.blocks[-1].index
     row_weight = np.ones(data.n_rows) if weight is None else weight.astype(np.float64)
     # Rows of users who have seen every item have no negatives, and are left out.
     row_weight = row_weight * (np.diff(sampling.seen.indptr) < sampling.seen.shape[1])[users]
-    _, of_item = sampling.expected(users, row_weight)
+    _, of_item = sampling.expected(users, row_weight, popularity)
     of_item = of_item + np.bincount(items, row_weight, len(of_item))
     totals = entity_features(data.blocks[-1].rows, of_item)
     for block in data.blocks[:-1]:
@@ -167,7 +175,8 @@ def train_to_rank(
     n_negatives = ranker._negatives_per_row()
     sampling = NegativeSampling(n_negatives, data.negatives.seen)
     rows, weight = problem.rows, problem.weight
-    totals = expected_touches(data, weight, sampling)
+    popularity = item_popularity(sampling.seen) if ranker.negative_sampling == "popularity" else None
+    totals = expected_touches(data, weight, sampling, popularity)
     tuned = tuned_by_field(rows, ranker._tuned_of_loss(), ranker._tuned_side_of_loss())
     rates = LearningRates(ranker.learning_rate, rows, tuned, ranker._tuned_of_loss())
     l2 = Regularization(ranker.l2_linear, ranker.l2_factors, ranker.l2_count_power, rows, totals, tuned)
@@ -188,7 +197,7 @@ def train_to_rank(
             weight,
             (rates.linear, rates.factors, l2.linear, l2.factors),
             sampling.csr_tuple(),
-            None,
+            popularity,
             {
                 "loss": ranker.loss,
                 "n_negatives": n_negatives,

@@ -60,6 +60,9 @@ class FMRanker(BaseFM):
         Standard deviation of the factors of user and item ids at the start. Other fields start at zero.
     n_negatives : int, optional
         Negatives of each row and epoch, the tries of "warp". None: 20.
+    negative_sampling : {"uniform", "popularity"}, default="uniform"
+        How negatives are drawn from the items that the user has not seen: all alike, or in proportion to 1 + the users
+        who have seen them. "softmax" corrects scores for it, by minus its log [1]_.
     unobserved_weight : float, optional
         "ials": weight of every pair of a user and an item, for the target 0. None: all pairs together weigh 12 times
         what the rows do.
@@ -128,9 +131,9 @@ class FMRanker(BaseFM):
     _loss = "ranking"
     _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 15, "ials": 10}
     _tuned_by_loss: ClassVar = {
-        "softmax": Tuned(learning_rate=0.1, l2_linear=0.03, l2_factors=0.03),
-        "bpr": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
-        "warp": Tuned(learning_rate=0.05, l2_linear=0.01, l2_factors=0.01),
+        "softmax": Tuned(learning_rate=0.15, l2_linear=0.01, l2_factors=0.04),
+        "bpr": Tuned(learning_rate=0.2, l2_linear=0.005, l2_factors=0.005),
+        "warp": Tuned(learning_rate=0.05, l2_linear=0.3, l2_factors=0.3),
     }
     _tuned_implicit_als = Tuned(learning_rate=0.0, l2_linear=0.0, l2_factors=0.0115)
 
@@ -147,8 +150,9 @@ class FMRanker(BaseFM):
         l2_linear: float | Mapping[str, float] | None = None,
         l2_factors: float | Mapping[str, float] | None = None,
         l2_count_power: float = 0.0,
-        init_scale: float = 0.1,
+        init_scale: float = 0.02,
         n_negatives: int | None = None,
+        negative_sampling: str = "uniform",
         unobserved_weight: float | None = None,
         batch_size: int | None = None,
         shuffle: bool = True,
@@ -170,6 +174,7 @@ class FMRanker(BaseFM):
         self.l2_count_power = l2_count_power
         self.init_scale = init_scale
         self.n_negatives = n_negatives
+        self.negative_sampling = negative_sampling
         self.unobserved_weight = unobserved_weight
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -199,6 +204,8 @@ class FMRanker(BaseFM):
             raise DataError(f"loss must be one of {', '.join(map(repr, _LOSSES))}, got {self.loss!r}")
         if self.solver not in _SOLVERS:
             raise DataError(f"solver must be {' or '.join(map(repr, _SOLVERS))}, got {self.solver!r}")
+        if self.negative_sampling not in ("uniform", "popularity"):
+            raise DataError(f"negative_sampling must be 'uniform' or 'popularity', got {self.negative_sampling!r}")
         for name in ("n_factors", "n_iter_no_change"):
             check_integer(name, getattr(self, name), low=1)
         for name in ("n_epochs", "n_negatives", "batch_size"):

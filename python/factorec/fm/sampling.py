@@ -104,7 +104,10 @@ class NegativeSampling:
             raise DataError(str(error)) from None
 
     def expected(
-        self, users: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+        self,
+        users: npt.NDArray[Any],
+        weight: npt.NDArray[np.float64],
+        popularity: npt.NDArray[Any] | None = None,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Expected weight of the negatives of one epoch, by user and by item.
 
@@ -114,6 +117,8 @@ class NegativeSampling:
             The users of the rows with target 1.
         weight : ndarray, shape (n_positive_rows,)
             The rows' weights.
+        popularity : ndarray, shape (n_items,), optional
+            What negatives are drawn in proportion to; None: all alike.
 
         Returns
         -------
@@ -124,7 +129,9 @@ class NegativeSampling:
         n_seen = np.diff(self.seen.indptr)
         of_user = np.bincount(users, weight, n_users) * float(self.n_per_positive)
         of_user[n_seen >= n_items] = 0.0
-        # Each unseen item gets an equal share; a seen item misses the shares of those who saw it.
-        share = of_user / np.maximum(n_items - n_seen, 1)
+        # Each unseen item gets a share by its popularity; a seen item misses the shares of those who saw it.
+        of_one = np.ones(n_items) if popularity is None else popularity.astype(np.float64)
+        unseen = of_one.sum() - self.seen @ of_one
+        share = of_user / np.where(n_seen < n_items, unseen, 1.0)
         missed = np.bincount(self.seen.indices, np.repeat(share, n_seen), n_items)
-        return of_user.astype(np.float64), np.asarray(np.maximum(share.sum() - missed, 0.0))
+        return of_user.astype(np.float64), np.asarray(np.maximum(share.sum() - missed, 0.0)) * of_one
