@@ -13,6 +13,7 @@ from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_integer, check_l2, check_real, row_weights
+from ._implicit_als import N_EPOCHS as SWEEPS
 from ._implicit_als import train_implicit_als
 from ._learner import Ranges
 from ._problem import Problem
@@ -26,6 +27,7 @@ __all__ = ["FMRanker"]
 _LOSSES = ("softmax", "bpr", "warp")
 _SOLVERS = ("adagrad", "ials")
 _BATCH_ROWS = 256
+_NEGATIVES = 20
 
 
 class FMRanker(BaseFM):
@@ -48,7 +50,7 @@ class FMRanker(BaseFM):
         "ials" is implicit alternating least squares, with a loss of its own over all pairs of a user and an item (see
         Notes).
     n_epochs : int, optional
-        Passes over the rows. None: 15, and 10 for "ials".
+        Passes over the rows. None: 15, 20 for "bpr", and 10 for "ials".
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"linear"``, ``"factors"``, and fields. None: tuned by loss.
     l2_linear, l2_factors : float or dict of str to float, optional
@@ -129,7 +131,7 @@ class FMRanker(BaseFM):
     """
 
     _loss = "ranking"
-    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 15, "ials": 10}
+    _epochs_by_loss: ClassVar = {"softmax": 15, "bpr": 20, "warp": 15}
     _tuned_by_loss: ClassVar = {
         "softmax": Tuned(learning_rate=0.15, l2_linear=0.01, l2_factors=0.04),
         "bpr": Tuned(learning_rate=0.2, l2_linear=0.005, l2_factors=0.005),
@@ -298,11 +300,15 @@ class FMRanker(BaseFM):
             on_epoch=on_epoch,
         )
 
+    def _n_epochs(self) -> int:
+        by_default = SWEEPS if self.solver == "ials" else self._epochs_by_loss[self.loss]
+        return by_default if self.n_epochs is None else int(self.n_epochs)
+
     def _batch_rows(self) -> int:
         return _BATCH_ROWS if self.batch_size is None else int(self.batch_size)
 
     def _negatives_per_row(self) -> int:
-        return 20 if self.n_negatives is None else int(self.n_negatives)
+        return _NEGATIVES if self.n_negatives is None else int(self.n_negatives)
 
     def _tuned_of_loss(self) -> Tuned:
         return self._tuned_by_loss[self.loss]
