@@ -106,6 +106,36 @@ def test_lists_agree_with_scores_of_full_rows(name, tables):
         assert np.allclose(top[user]["score"], scores, rtol=1e-5, atol=1e-5)
 
 
+GIBBS = {"solver": "gibbs", "n_epochs": 16, "n_samples": 4}
+ESTIMATORS = {
+    "gibbs": fr.FMRegressor(4, **GIBBS, random_state=0),
+    "gibbs, bipartite": fr.FMRegressor(4, **GIBBS, interactions="bipartite", random_state=0),
+    "gibbs, likes": fr.FMClassifier(4, **GIBBS, random_state=0),
+    "als": fr.FMRegressor(4, solver="als", n_epochs=4, random_state=0),
+    "ordinal": fr.FMOrdinal(4, n_epochs=4, random_state=0),
+    "ranker": fr.FMRanker(4, n_epochs=4, random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_every_estimator_takes_histories(name, tables, tmp_path):
+    """Promises 2 and 8; and what is learned from is in the histories, with fewer rows where dislikes are only seen."""
+    options = {"soft_positives": 0.0} if name == "ranker" else {}
+    rec = fr.Recommender(ESTIMATORS[name], fields=FIELDS, like_threshold=4, **options).fit(tables[0], items=tables[1])
+    likes = tables[0]["rating"] >= 4
+    assert met(rec, "user") == met(rec, "item") == learned(rec)
+    assert learned(rec) == pairs(tables[0], likes if name == "ranker" else slice(None))
+    users = rec.encoder_.users_.ids[:3]
+    top = rec.recommend(users, n=8, context=CONTEXT, cold_items=True)
+    for user in users:
+        scores = full_scores(rec, user, top[user]["item_id"], CONTEXT)
+        assert np.allclose(top[user]["score"], scores, rtol=1e-5, atol=1e-5)
+    rec.save(tmp_path / "m")
+    again = fr.load(tmp_path / "m").recommend(users, n=8, context=CONTEXT, cold_items=True)
+    assert np.array_equal(again.scores, top.scores)
+    assert np.array_equal(again.item_ids, top.item_ids)
+
+
 @pytest.mark.parametrize("n_jobs", [2, 3])
 def test_the_same_bits_at_any_number_of_threads(n_jobs, tables):
     """Promise 3."""
