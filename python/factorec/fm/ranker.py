@@ -13,7 +13,6 @@ from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_integer, check_l2, check_real, row_weights
-from ._implicit_als import N_EPOCHS as SWEEPS
 from ._implicit_als import train_implicit_als
 from ._learner import Ranges
 from ._problem import Problem
@@ -28,6 +27,7 @@ _LOSSES = ("softmax", "bpr", "warp")
 _SOLVERS = ("adagrad", "ials")
 _BATCH_ROWS = 256
 _NEGATIVES = 20
+_BPR_EPOCHS = 20
 
 
 class FMRanker(BaseFM):
@@ -131,7 +131,7 @@ class FMRanker(BaseFM):
     """
 
     _loss = "ranking"
-    _epochs_by_loss: ClassVar = {"softmax": 15, "bpr": 20, "warp": 15}
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 15, "ials": 10}
     _tuned_by_loss: ClassVar = {
         "softmax": Tuned(learning_rate=0.15, l2_linear=0.01, l2_factors=0.04),
         "bpr": Tuned(learning_rate=0.2, l2_linear=0.005, l2_factors=0.005),
@@ -301,8 +301,9 @@ class FMRanker(BaseFM):
         )
 
     def _n_epochs(self) -> int:
-        by_default = SWEEPS if self.solver == "ials" else self._epochs_by_loss[self.loss]
-        return by_default if self.n_epochs is None else int(self.n_epochs)
+        if self.n_epochs is None and self.solver == "adagrad" and self.loss == "bpr":
+            return _BPR_EPOCHS
+        return super()._n_epochs()
 
     def _batch_rows(self) -> int:
         return _BATCH_ROWS if self.batch_size is None else int(self.batch_size)
