@@ -24,6 +24,8 @@ struct Model {
   std::int64_t k;
   std::vector<T> linear, factors, linear_accumulator, factors_accumulator;
   BiasState bias{0.25, 1};
+  std::vector<double> cuts{-1.5, -0.2, 0.1, 2}, cut_accumulators{1, 1, 2, 1};  // of five levels (ordinal loss)
+  PassSums sums;  // of the last epoch
 
   Model(std::int64_t n, std::int64_t k)
       : k(k), linear(n), factors(n * k), linear_accumulator(n, T(1)), factors_accumulator(n, T(1)) {
@@ -37,6 +39,7 @@ struct Problem {
   RandomRows random;
   TrainingOptions options;
   std::vector<float> target, weight, rate_linear, rate_factors, l2_linear, l2_factors;
+  std::vector<double> cut_weight{0.5, 0, 1, 0.5}, distance{1, 1, 2.5, 0.5};
   std::vector<Field> grid;  // its candidates; none: looked for among fields of ones
 
   Problem(std::int64_t n_rows, const std::vector<BlockShape>& shapes, Solver solver, Loss loss) : random(n_rows, shapes, 4) {
@@ -47,7 +50,8 @@ struct Problem {
     options.l2_bias = 0.01;
     const CounterRng rng(9);
     for (std::int64_t i = 0; i < n_rows; ++i) {
-      target.push_back(loss == Loss::logistic ? static_cast<float>(rng.below(2, i)) : static_cast<float>(rng.normal(i)));
+      target.push_back(loss == Loss::squared ? static_cast<float>(rng.normal(i))
+                                             : static_cast<float>(rng.below(loss == Loss::logistic ? 2 : 5, i)));
       weight.push_back(0.5f + static_cast<float>(rng.fork(1).below(3, i)));
     }
     for (std::int64_t f = 0; f < random.rows.n_features; ++f) {
@@ -74,6 +78,13 @@ class Reference {
   }
 
   void epoch() {
+    total_ = PassSums();
+    run_epoch();
+    m_.sums = total_;
+  }
+
+ private:
+  void run_epoch() {
     if (!fields_) return p_.options.batch_size == 1 ? by_row() : by_batch();
     const auto blocks = order_blocks(grid_.n_groups, nullptr);
     for (int round = 0; round < grid_.n_groups; ++round) {
@@ -92,7 +103,6 @@ class Reference {
     }
   }
 
- private:
   std::int64_t begin(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block)]; }
   std::int64_t end(std::int32_t block) const { return schedule_.block_begin[static_cast<std::size_t>(block) + 1]; }
 
@@ -143,7 +153,8 @@ class Reference {
       for (std::int64_t place = group; place < stop; ++place) {
         const std::int64_t row = schedule_.row[place];
         const double z = score(row, s), y = p_.target[row], w = p_.weight[row];
-        slopes.push_back(w * ((p_.options.loss == Loss::logistic ? 1 / (1 + std::exp(-z)) : z) - y));
+        slopes.push_back(w * (ordinal() ? slope_of_level(z, y, w)
+                                        : (p_.options.loss == Loss::logistic ? 1 / (1 + std::exp(-z)) : z) - y));
         sums.slope += slopes.back();
         sums.weight += w;
       }
@@ -192,8 +203,52 @@ class Reference {
     m_.linear[f] -= rate_linear * gradient[m_.k];
   }
 
+  bool ordinal() const { return p_.options.loss == Loss::ordinal; }
+
+  // The probability of a level is a difference of two probabilities; the expected target a sum over levels.
+  double slope_of_level(double z, double y, double w) {
+    const std::size_t n = m_.cuts.size();
+    const auto above = [&](std::size_t level) {  // P(at least this level)
+      return level == 0 ? 1.0 : level > n ? 0.0 : 1 / (1 + std::exp(m_.cuts[level - 1] - z));
+    };
+    cut_slopes_.resize(n);
+    double slope = 0, expected = 0, actual = 0, value = 0;
+    for (std::size_t level = 0; level <= n; ++level) {
+      if (level > 0) value += p_.distance[level - 1];
+      expected += value * (above(level) - above(level + 1));
+      if (level == static_cast<std::size_t>(y)) actual = value;
+      if (level == 0) continue;
+      const double own = above(level) - (y >= static_cast<double>(level) ? 1 : 0);
+      cut_slopes_[level - 1] += w * own;
+      slope += p_.cut_weight[level - 1] * own;
+    }
+    const auto level = static_cast<std::size_t>(y);
+    total_.weight += w;
+    total_.loss -= w * std::log(above(level) - above(level + 1));
+    total_.squared += w * (expected - actual) * (expected - actual);
+    total_.absolute += w * std::fabs(expected - actual);
+    return slope;
+  }
+
+  void step_cuts(double weight) {
+    double left_before = 0;
+    for (std::size_t t = 0; t < m_.cuts.size(); ++t) {
+      const double before = m_.cuts[t], gradient = clip(cut_slopes_[t] / weight);
+      double rate = p_.options.rate_bias;
+      if (p_.options.solver == Solver::adagrad) {
+        m_.cut_accumulators[t] += gradient * gradient;
+        rate /= std::sqrt(m_.cut_accumulators[t]);
+      }
+      m_.cuts[t] += rate * gradient;
+      if (t > 0) m_.cuts[t] = std::max(m_.cuts[t], m_.cuts[t - 1] + (before - left_before) / 2);
+      left_before = before;
+    }
+    cut_slopes_.clear();
+  }
+
   void step_bias(const PassSums& sums) {
     if (sums.weight == 0) return;
+    if (ordinal()) return step_cuts(sums.weight);
     const double gradient = clip(sums.slope / sums.weight + p_.options.l2_bias * m_.bias.value);
     double rate = p_.options.rate_bias;
     if (p_.options.solver == Solver::adagrad) {
@@ -210,6 +265,8 @@ class Reference {
   std::optional<GridFields> fields_;
   Grid grid_;
   Schedule schedule_;
+  PassSums total_;
+  std::vector<double> cut_slopes_;
   std::map<std::int64_t, std::vector<double>> sums_of_;
   std::map<std::int64_t, double> counts_;
 };
@@ -222,11 +279,17 @@ Model<float> train(const Problem& problem, std::int64_t k, int n_threads) {
   options.n_threads = n_threads;
   TrainingData data{problem.random.rows, problem.target, problem.weight,
                     {problem.rate_linear, problem.rate_factors, problem.l2_linear, problem.l2_factors}, problem.grid, {}};
+  if (options.loss == Loss::ordinal)
+    data.cuts = {model.cuts, model.cut_accumulators, problem.cut_weight, problem.distance};
   Control control;
   Trainer trainer(std::move(data), options, arrays, model.bias, control);
-  for (std::uint64_t epoch = 0; epoch < 2; ++epoch) trainer.epoch(epoch, control);
+  for (std::uint64_t epoch = 0; epoch < 2; ++epoch) model.sums = trainer.epoch(epoch, control);
   CHECK(trainer.finite());
   model.bias = trainer.copy_to(arrays);
+  if (options.loss == Loss::ordinal) {
+    model.cuts.assign(trainer.cuts().begin(), trainer.cuts().end());
+    model.cut_accumulators.assign(trainer.cut_accumulators().begin(), trainer.cut_accumulators().end());
+  }
   return model;
 }
 
@@ -239,26 +302,35 @@ void check_against_reference(const Problem& problem, std::int64_t k) {
   at_each_level([&] {
     const Model<float> found = train(problem, k, 1);
     double worst = std::fabs(found.bias.value - expected.bias.value);
-    const auto compare = [&](const std::vector<float>& a, const std::vector<double>& b) {
+    const auto compare = [&](const auto& a, const std::vector<double>& b) {
       for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::fabs(a[i] - b[i]) / std::max(1.0, std::fabs(b[i])));
     };
     compare(found.linear, expected.linear);
     compare(found.factors, expected.factors);
     compare(found.linear_accumulator, expected.linear_accumulator);
     compare(found.factors_accumulator, expected.factors_accumulator);
+    compare(found.cuts, expected.cuts);
+    compare(found.cut_accumulators, expected.cut_accumulators);
     CHECK_NEAR(worst, 0, 1e-4);
+    if (problem.options.loss == Loss::ordinal) {
+      CHECK_NEAR(found.sums.weight / expected.sums.weight, 1, 1e-5);
+      CHECK_NEAR(found.sums.loss / expected.sums.loss, 1, 1e-4);
+      CHECK_NEAR(found.sums.squared / expected.sums.squared, 1, 1e-4);
+      CHECK_NEAR(found.sums.absolute / expected.sums.absolute, 1, 1e-4);
+    }
     // Promise 3: the same bits at any number of threads.
     const Model<float> threaded = train(problem, k, 2);
     CHECK(threaded.factors == found.factors);
     CHECK(threaded.linear == found.linear);
     CHECK_EQUAL(threaded.bias.value, found.bias.value);
+    CHECK(threaded.cuts == found.cuts);
   });
 }
 
 template <class Action>
 void for_each_solver_and_loss(Action&& action) {
   for (const Solver solver : {Solver::sgd, Solver::adagrad})
-    for (const Loss loss : {Loss::squared, Loss::logistic}) action(solver, loss);
+    for (const Loss loss : {Loss::squared, Loss::logistic, Loss::ordinal}) action(solver, loss);
 }
 
 }  // namespace
