@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from scipy.special import expit
 from sklearn.base import is_classifier
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from factorec import Recommender, metrics
 from factorec.datasets import MovieLens, load_movielens
 from factorec.encoding import Datetime, History, MultiLabel, Numeric
 from factorec.explain import resolved_scores
-from factorec.fm import BaseFM
+from factorec.fm import BaseFM, FMOrdinal
 from factorec.recommender.objectives import objective_of
 from factorec.recommender.own_problem import learned_rows, own_problem, rows_of_user
 
@@ -68,7 +69,15 @@ def scores(rec: Recommender, table: Any) -> np.ndarray:
 
 
 def point_metrics(rec: Recommender, table: Any) -> dict[str, float]:
-    """RMSE of ratings, or accuracy, log loss and AUC of likes."""
+    """RMSE of ratings; of ordered levels their log loss as well; or accuracy, log loss and AUC of likes."""
+    if isinstance(rec.estimator_, FMOrdinal):
+        above = expit(scores(rec, table)[:, None] - rec.estimator_.cuts_)
+        proba, levels = -np.diff(above, axis=1, prepend=1, append=0), rec.estimator_.levels_
+        rating = rec.labels(table)
+        return {
+            "log_loss": float(log_loss(np.searchsorted(levels, rating), proba, labels=np.arange(len(levels)))),
+            "rmse": metrics.point.rmse(rating, proba @ levels),
+        }
     if is_classifier(rec.estimator_):
         return metrics.classification_metrics(rec.labels(table), scores(rec, table))
     rating = np.clip(scores(rec, table), *rec.estimator_.target_range_)  # as predict does

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from factorec import Recommender
-from factorec.fm import BaseFM, FMClassifier, FMRegressor
+from factorec.fm import BaseFM, FMClassifier, FMOrdinal, FMRegressor
 from quality import FIELDS, N_FACTORS, NEGATIVES, SIDE_FIELDS, fidelity, fitted, ndcg, point_metrics, split
 
 FIDELITY = 0.87  # what is promised is 0.85; the rest is margin for other rows and seeds
@@ -88,6 +88,7 @@ class Search:
 SEARCHES = {
     "classifier": Search(FMClassifier, "log_loss", (0.002, 0.06), (0.03, 0.1), (0.03, 0.15)),
     "regressor": Search(FMRegressor, "rmse", (0.002, 0.1), (0.04, 0.2), (0.02, 0.15)),
+    "ordinal": Search(FMOrdinal, "log_loss", (0.001, 0.02), (0.012, 0.06), (0.03, 0.15)),
     "negatives": Search(FMClassifier, "-NDCG@10", (0.0002, 0.03), (0.002, 0.03), negatives=NEGATIVES),
 }
 
