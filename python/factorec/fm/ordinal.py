@@ -37,8 +37,8 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Factors of each feature (k).
     solver : {"adagrad", "sgd"}, default="adagrad"
         As in `FMClassifier`, which has Adam too.
-    n_epochs : int
-        Passes over the rows.
+    n_epochs : int, optional
+        Passes over the rows; None: 40.
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"`` (that of the cuts), ``"linear"``, ``"factors"``, and fields, whose
         linear weights and factors both take theirs. What is not named, and None: 0.07; for fields beside the ids 0.014
@@ -130,7 +130,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         n_factors: int = 16,
         *,
         solver: str = "adagrad",
-        n_epochs: int = 40,
+        n_epochs: int | None = None,
         learning_rate: float | Mapping[str, float] | None = None,
         cut_weights: Any = None,
         l2_linear: float | Mapping[str, float] | None = None,
