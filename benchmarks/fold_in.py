@@ -19,7 +19,7 @@ import numpy as np
 
 import factorec as fr
 import machine
-from accuracy import figure
+from defaults import figure
 
 N_FACTORS = 64
 SHARE = 0.2

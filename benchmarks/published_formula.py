@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import machine
-from accuracy import figure
+from defaults import figure
 from factorec import ItemIndex, Recommender
 from factorec.fm import FMClassifier, FMRegressor
 from quality import ITEM_FIELDS, N_FACTORS, NEGATIVES, fitted, ndcg_of_lists, split

@@ -37,15 +37,16 @@ def resolved(
     """
     mean = p.mean()
     rows = _rows_of(encoder, side, history, solved)
-    objective = objective_of(rec)
+    objective = objective_of(rec, side)
     rows = replace(rows, label=objective.targets(rows.label), weight=objective.weights(rows.label, rows.weight))
     background = None
     if objective.has_background:
         background = background_of(rec, objective, encoder, side, history, solved, rows.features)
-    charged = objective.charged_user if side == "user" else objective.charged_item
     try:
         charge = _charge(rec, side, objective)
-        coefficients, l2 = resolve_many(Machines.one(mean), rows, charge, objective.loss, background, charged=charged)
+        coefficients, l2 = resolve_many(
+            Machines.one(mean), rows, charge, objective.loss, background, charged=objective.charged
+        )
         new = _with(mean, rows.columns, coefficients[:, 0], l2)
         if p.posterior is None:
             return new
