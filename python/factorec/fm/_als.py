@@ -15,9 +15,9 @@ from ._progress import OnEpoch
 from ._regularization import Regularization, total_weights
 from ._sampler_rows import SamplerRows
 from ._samples import Draw
-from ._sweeps import Sweeps, Watched, make_sampler, some_rows
+from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, some_rows
 from ._tuned import tuned_by_field
-from ._weights import go_on, keep_untouched
+from ._weights import go_on, keep_untouched, random_weights
 from .parameters import FMParameters
 
 if TYPE_CHECKING:
@@ -43,17 +43,18 @@ def train_by_als(
     totals = total_weights(problem.rows, problem.weight, problem.target, None)
     ids, side = learner._tuned_by_side(negatives=False)
     tuned = tuned_by_field(problem.rows, ids, side)
-    l2 = Regularization(learner.l2_linear, learner.l2_factors, learner.l2_count_power, problem.rows, totals, tuned)
+    l2 = Regularization(learner.l2_linear, learner.l2_factors, learner._count_power(), problem.rows, totals, tuned)
     before = learner.parameters_ if going_on else None
     if before is None:
         start = learner._start(problem.target, problem.weight, 0.0)
-        weights = learner._start_weights(totals, problem.rows.id_features(), seed, start)
+        ids_of = problem.rows.id_features()
+        weights = random_weights(totals, ids_of, learner.n_factors, START_SCALE, seed, start[0])
         state = SolverState.start(len(totals), seed, *start[1:])
     else:
         if before.n_factors != learner.n_factors:
             raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
         state = learner.solver_state_.copy()
-        weights = go_on(before, state, totals, problem.rows.id_features(), learner.init_scale)
+        weights = go_on(before, state, totals, problem.rows.id_features(), START_SCALE)
     mean, scale = state.target_mean, state.target_scale
     data = problem.training_set
     border = None if data is None else data.n_query_features
@@ -73,7 +74,7 @@ def train_by_als(
         "n_threads": resolve_n_jobs(learner.n_jobs),
     }
     sampler = make_sampler(rows, (problem.target - mean) / scale, problem.weight, options, weights)
-    draw = Draw(rows, learner.n_factors, (mean, scale), False)
+    draw = Draw(rows, learner.n_factors, (mean, scale))
     watched = {"train": Watched(learner, some_rows(problem, seed), (low, high), border)}
     watched |= {name: Watched(learner, rows_of, (low, high), border) for name, rows_of in evaluation.items()}
     best: Weights | None = None

@@ -59,7 +59,8 @@ def check_settings(estimator: Any) -> None:
     if estimator.batch_size is not None:
         check_integer("batch_size", estimator.batch_size, low=1)
     for name in ("init_scale", "l2_bias", "l2_count_power"):
-        check_real(name, getattr(estimator, name), low=0)
+        if name != "l2_count_power" or estimator.l2_count_power is not None:
+            check_real(name, getattr(estimator, name), low=0)
     if not isinstance(estimator.verbose, numbers.Integral | np.bool_):
         raise DataError(f"verbose must be an integer or a bool, got {estimator.verbose!r}")
     check_real("validation_fraction", estimator.validation_fraction, low=0, above=True)

@@ -50,7 +50,7 @@ def train_by_epochs(
     ids, side = learner._tuned_by_side(negatives=problem.negatives is not None, rescale=rescale)
     tuned = tuned_by_field(problem.rows, ids, side)
     rates = LearningRates(learner.learning_rate, problem.rows, tuned, ids)
-    l2 = Regularization(learner.l2_linear, learner.l2_factors, learner.l2_count_power, problem.rows, totals, tuned)
+    l2 = Regularization(learner.l2_linear, learner.l2_factors, learner._count_power(), problem.rows, totals, tuned)
     levels = learner._levels()
     before = learner.parameters_ if going_on else None
     if before is not None and (before.posterior is not None or before.interactions != "all"):

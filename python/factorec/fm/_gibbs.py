@@ -15,7 +15,8 @@ from ._progress import OnEpoch
 from ._regularization import total_weights
 from ._sampler_rows import SamplerRows
 from ._samples import Draw, Samples
-from ._sweeps import Sweeps, Watched, make_sampler, some_rows
+from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, some_rows
+from ._weights import random_weights
 
 if TYPE_CHECKING:
     from ._learner import Learner
@@ -62,7 +63,7 @@ def train_by_gibbs(
         "n_threads": resolve_n_jobs(learner.n_jobs),
     }
     low, high = learner._target_range(problem.target, going_on)
-    draw = Draw(rows, learner.n_factors, (mean, scale), bool(options["row_noise"]))
+    draw = Draw(rows, learner.n_factors, (mean, scale), bool(options["row_noise"]), learner._levels() is not None)
     watched = {"train": Watched(learner, some_rows(problem, seed), (low, high), border)}
     watched |= {name: Watched(learner, rows_of, (low, high), border) for name, rows_of in evaluation.items()}
     sampler = make_sampler(rows, (problem.target - mean) / scale, problem.weight, options, weights)
@@ -82,7 +83,9 @@ def train_by_gibbs(
     )
     samples.finish(sampler)
     state.n_epochs += run.done
-    state.cuts = samples.mean_cuts() if len(draw.cuts) > 1 else None
+    if len(draw.cuts):
+        state.cuts = samples.mean_cuts()
+        learner.cuts_ = state.cuts.copy()
     learner.parameters_ = samples.parameters(border, learner.interactions, state.seed)
     learner.solver_state_ = state
     learner.history_ = history
@@ -102,8 +105,8 @@ def _start(learner: Learner, problem: Problem, seed: int, going_on: bool) -> tup
     if not going_on:
         totals = total_weights(problem.rows, problem.weight, problem.target, None)
         start = learner._start(problem.target, problem.weight, 0.0)
-        weights = learner._start_weights(totals, problem.rows.id_features(), seed, start)
-        weights.bias = 0.0  # of scaled targets and of latent scores
+        ids = problem.rows.id_features()
+        weights = random_weights(totals, ids, learner.n_factors, START_SCALE, seed, 0.0)
         return weights, SolverState.start(len(totals), seed, *start[1:])
     before, state = learner.parameters_, learner.solver_state_.copy()
     if before.posterior is not None:
@@ -111,9 +114,11 @@ def _start(learner: Learner, problem: Problem, seed: int, going_on: bool) -> tup
     if before.n_factors != learner.n_factors:
         raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
     scale = state.target_scale
+    # Two levels have a bias in the core, and one cut here.
+    bias = before.bias if state.cuts is None or len(state.cuts) > 1 else -float(state.cuts[0])
     return (
         Weights(
-            (before.bias - state.target_mean) / scale,
+            (bias - state.target_mean) / scale,
             before.linear / np.float32(scale),
             before.factors / np.float32(np.sqrt(scale)),
         ),

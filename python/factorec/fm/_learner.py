@@ -55,6 +55,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     _tuned_side: Tuned
     _tuned_negatives: Tuned
     _tuned_side_negatives: Tuned
+    _tuned_als: Tuned
     _tuned_adam: Tuned
     _tuned_adam_negatives: Tuned
 
@@ -118,6 +119,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 
     # What they share.
 
+    def _count_power(self) -> float:
+        if self.l2_count_power is None:
+            return 0.5 if self.solver == "als" else 0.0
+        return float(self.l2_count_power)
+
     def _n_epochs(self) -> int:
         return self._default_epochs[self.solver] if self.n_epochs is None else int(self.n_epochs)
 
@@ -131,6 +137,8 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         Those of Adam's L2 are per row too. A batch charges that times ``rescale`` (None: 1 / its rows), which its
         rows' gradients are multiplied by as well: so they hold for any size of batches.
         """
+        if self.solver == "als":
+            return self._tuned_als, self._tuned_als
         if self.solver == "adam":
             tuned = self._tuned_adam_negatives if negatives else self._tuned_adam
             share = 1 / self._batch_rows() if rescale is None else max(rescale, 0.0)

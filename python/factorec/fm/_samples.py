@@ -20,7 +20,14 @@ Array = npt.NDArray[np.float64]
 class Draw:
     """The sampler's parameters after a sweep, in the units of the target and of the features."""
 
-    def __init__(self, rows: SamplerRows, n_factors: int, target: tuple[float, float], row_noise: bool) -> None:
+    def __init__(
+        self,
+        rows: SamplerRows,
+        n_factors: int,
+        target: tuple[float, float],
+        row_noise: bool = False,
+        has_cuts: bool = False,
+    ) -> None:
         self.target_mean, self.target_scale = target
         self.unit, unit = rows.unit, rows.per_feature()
         n_features = len(unit)
@@ -30,6 +37,7 @@ class Draw:
         self.factors = np.zeros((n_features, n_factors), np.float32)
         self.noise_precision = 1.0
         self.log_noise = np.zeros(n_features, np.float32) if row_noise else None
+        self.has_cuts = has_cuts
         self.cuts: Array = np.zeros(0)
 
     def read(self, sampler: Any) -> None:
@@ -46,7 +54,9 @@ class Draw:
         self.noise_precision = sampler.noise_precision / scale**2
         if self.log_noise is not None:
             sampler.copy_noise_to(self.log_noise)
-        self.cuts = np.array(sampler.cuts, np.float64)
+        if self.has_cuts:  # they have the part of the bias, which only two levels have in the core
+            self.cuts = np.array(sampler.cuts, np.float64) - self.bias
+            self.bias = 0.0
 
     def priors(self, sampler: Any) -> tuple[Array, Array]:
         """Mean and precision of every field's prior, (n_fields, n_factors + 1), the linear weight's last."""

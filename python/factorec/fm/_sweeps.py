@@ -22,9 +22,11 @@ from .posterior import row_noise
 if TYPE_CHECKING:
     from ._learner import Learner
 
-__all__ = ["Sweeps", "Watched", "make_sampler", "some_rows"]
+__all__ = ["START_SCALE", "Sweeps", "Watched", "make_sampler", "some_rows"]
 
 MAX_TRAIN_ROWS = 10_000
+# Standard deviation of the factors of ids at the start: from much smaller ones, sweeps grow them slowly (measured).
+START_SCALE = 0.1
 
 
 def make_sampler(

@@ -59,11 +59,12 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.003
         and 0.048, or 0.00062 and 0.013 where negatives are sampled, which multiply the rows of every feature; for
         fields beside the ids 0.0022 and 0.11, or 0.0018 and 0.024 (see Notes). "adam": decay, see Notes.
-    l2_count_power : float, default=0
-        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
+    l2_count_power : float, optional
+        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power. None: 0.
     init_scale : float
         Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
-        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
+        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero. "gibbs"
+        starts at 0.1.
     batch_size : int, optional
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
         its negatives. None: 1, and 200 for "adam".
@@ -173,7 +174,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
         l2_factors: float | Mapping[str, float] | None = None,
-        l2_count_power: float = 0.0,
+        l2_count_power: float | None = None,
         init_scale: float = 0.02,
         batch_size: int | None = None,
         shuffle: bool = True,

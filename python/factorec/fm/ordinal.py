@@ -17,6 +17,7 @@ from ..errors import DataError
 from ._base import BaseFM
 from ._checks import check_finite, check_real
 from ._levels import Levels, encode_levels, expected_value, find_levels, level_weights
+from ._predictive import LevelsPredictive
 from ._tuned import Tuned
 
 __all__ = ["FMOrdinal"]
@@ -35,10 +36,11 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     ----------
     n_factors : int, default=16
         Factors of each feature (k).
-    solver : {"adagrad", "sgd"}, default="adagrad"
-        As in `FMClassifier`, which has Adam too.
+    solver : {"adagrad", "sgd", "gibbs"}, default="adagrad"
+        As in `FMClassifier`, which has Adam too. "gibbs" samples an ordered probit model, its cuts included: the best
+        probabilities, of a like too (see Notes of `FMRegressor`).
     n_epochs : int, optional
-        Passes over the rows; None: 40.
+        Passes over the rows, for "gibbs" sweeps over all features. None: 40, and 300 for "gibbs", burn-in included.
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"`` (that of the cuts), ``"linear"``, ``"factors"``, and fields, whose
         linear weights and factors both take theirs. What is not named, and None: 0.07; for fields beside the ids 0.014
@@ -64,6 +66,19 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
         It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
         ``warm_start`` go on from the mean.
+    n_samples : int, default=64
+        Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
+        4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
+        (``parameters_.mean()`` has n_factors).
+    burn_in : int, optional
+        Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
+        n_epochs; a tenth where ``warm_start`` goes on.
+    row_noise : bool, default=True
+        "gibbs": each user and each item has a noise precision of its own, so that those who rate erratically count
+        for less. Needs two id fields, or a TrainingSet.
+    interactions : {"all", "bipartite"}, default="all"
+        "bipartite" ("gibbs"): only pairs of a feature of the item and one of the query count, which is
+        faster where users or items have many features. Needs a TrainingSet.
     early_stopping : bool, default=False
         Stop when the validation log loss of the levels has not fallen for ``n_iter_no_change`` epochs, and keep the
         best epoch.
@@ -119,7 +134,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     """
 
     _loss = "ordinal"
-    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 40, "sgd": 40}
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 40, "gibbs": 300, "sgd": 40}
     l2_bias = 0.0  # the cuts, which have the bias's part, are not penalised
     _tuned = Tuned(learning_rate=0.07, l2_linear=0.005, l2_factors=0.028)
     _tuned_side = Tuned(learning_rate=0.014, l2_linear=0.0037, l2_factors=0.064)
@@ -141,6 +156,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         shuffle: bool = True,
         clip_gradient: float | None = None,
         average: bool | float = False,
+        n_samples: int = 64,
+        burn_in: int | None = None,
+        row_noise: bool = True,
+        interactions: str = "all",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -163,6 +182,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         self.shuffle = shuffle
         self.clip_gradient = clip_gradient
         self.average = average
+        self.n_samples = n_samples
+        self.burn_in = burn_in
+        self.row_noise = row_noise
+        self.interactions = interactions
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -226,6 +249,8 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     def _proba_above(self, X: Any) -> npt.NDArray[np.float64]:
         """P(target above the level below the cut), (n_rows, n_levels - 1)."""
         check_is_fitted(self)
+        if self.parameters_.posterior is not None:
+            return np.asarray(self._of_samples(X).above())
         return np.asarray(expit(self.decision_function(X)[:, None] - self.cuts_))
 
     @property
@@ -233,7 +258,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         """The loss of a row, which an explanation re-solves."""
         levels = self._levels()
         weights, values = tuple(levels.cut_weights.tolist()), tuple(levels.values.tolist())
-        return OrderedLevels(tuple(self.cuts_.tolist()), cut_weights=weights, levels=values)
+        cuts = tuple(self.cuts_.tolist())
+        if self.parameters_.posterior is not None:
+            return OrderedLevels(cuts, link="probit", levels=values)
+        return OrderedLevels(cuts, cut_weights=weights, levels=values)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -254,6 +282,12 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
         return 0.0, 0.0, 1.0
+
+    def _n_levels(self) -> int:
+        return len(self.levels_)
+
+    def _predictive(self, n_rows: int, target_range: tuple[float, float]) -> LevelsPredictive:
+        return LevelsPredictive(n_rows, self.levels_)
 
     def _levels(self) -> Levels:
         return Levels(self.levels_, level_weights(self.cut_weights, self.levels_))

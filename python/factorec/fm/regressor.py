@@ -45,12 +45,15 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs, in units of the scaled target; a dict gives values by field. What
         is not named, and None: 0.049 and 0.083; for fields beside the ids 0.036 and 0.056. "adam": decay per step
-        (see `FMClassifier`); None: 0.0028 and 0.12, each divided by the rows of a batch.
-    l2_count_power : float, default=0
-        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
+        (see `FMClassifier`); None: 0.0028 and 0.12, each divided by the rows of a batch. "als": 0.05 and 0.17 for all
+        fields.
+    l2_count_power : float, optional
+        The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power. None: 0, and 0.5 for
+        "als".
     init_scale : float
         Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
-        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero.
+        item ids), or of all features where rows have no two one-hot fields. Other fields start at zero. "als" and
+        "gibbs" start at 0.1.
     batch_size : int, optional
         1: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows, each with
         its negatives. None: 1, and 200 for "adam".
@@ -136,6 +139,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 50, "adam": 50, "als": 20, "gibbs": 300, "sgd": 50}
     _tuned = Tuned(learning_rate=0.032, l2_linear=0.049, l2_factors=0.083)
     _tuned_side = Tuned(learning_rate=0.0093, l2_linear=0.036, l2_factors=0.056)
+    _tuned_als = Tuned(learning_rate=0.0, l2_linear=0.05, l2_factors=0.17)
     _tuned_adam = Tuned(learning_rate=0.00078, l2_linear=0.0028, l2_factors=0.12)
     target_range_: tuple[float, float]
 
@@ -149,7 +153,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
         l2_bias: float = 0.0,
         l2_linear: float | Mapping[str, float] | None = None,
         l2_factors: float | Mapping[str, float] | None = None,
-        l2_count_power: float = 0.0,
+        l2_count_power: float | None = None,
         init_scale: float = 0.01,
         batch_size: int | None = None,
         shuffle: bool = True,

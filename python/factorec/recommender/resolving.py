@@ -147,7 +147,7 @@ def _charge(rec: Recommender, side: Side, objective: Objective) -> Charge:
         of_ratings = objective.loss == "squared" and objective.met is None
         noise = float(estimator.history_["train"]["rmse"][-1]) ** 2 if of_ratings else 1.0
         precision = noise / max(float(linear.var()), 1e-12 * noise) if noise else 0.0
-    power, mean = estimator.l2_count_power, 1.0
+    power, mean = estimator._count_power(), 1.0
     if power:
         total = _totals(rec, side)
         mean = float(total[total > 0].mean())

@@ -41,7 +41,7 @@ class ManagedFM(BaseFM):
     solver: str = "adam"
     shuffle: bool = False
     init_scale: float = 0.0
-    l2_count_power: float = 0.0
+    l2_count_power: float | None = 0.0
     interactions: str = "all"
     early_stopping: bool = False
     validation_fraction: float = 0.1
