@@ -15,7 +15,7 @@ from ._progress import OnEpoch
 from ._regularization import Regularization, total_weights
 from ._sampler_rows import SamplerRows
 from ._samples import Draw
-from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, some_rows
+from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, query_border, some_rows
 from ._tuned import tuned_by_field
 from ._weights import go_on, keep_untouched, random_weights
 from .parameters import FMParameters
@@ -56,8 +56,7 @@ def train_by_als(
         state = learner.solver_state_.copy()
         weights = go_on(before, state, totals, problem.rows.id_features(), START_SCALE)
     mean, scale = state.target_mean, state.target_scale
-    data = problem.training_set
-    border = None if data is None else data.n_query_features
+    border = query_border(learner, problem)
     low, high = learner._target_range(problem.target, going_on)
     rows = SamplerRows.of(problem)
     unit = rows.per_feature().astype(np.float64)

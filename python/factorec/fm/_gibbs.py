@@ -15,7 +15,7 @@ from ._progress import OnEpoch
 from ._regularization import total_weights
 from ._sampler_rows import SamplerRows
 from ._samples import Draw, Samples
-from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, some_rows
+from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, query_border, some_rows
 from ._weights import random_weights
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def train_by_gibbs(
     rows = SamplerRows.of(problem)
     weights, state = _start(learner, problem, seed, going_on)
     mean, scale = state.target_mean, state.target_scale
-    border = None if problem.training_set is None else problem.training_set.n_query_features
-    if learner.interactions == "bipartite" and border is None:
-        raise DataError("bipartite interactions need a TrainingSet: X alone does not say which columns are the items'")
+    border = query_border(learner, problem)
     options = {
         "draw": n_start == 0,
         "n_levels": learner._n_levels(),

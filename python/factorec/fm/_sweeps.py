@@ -22,7 +22,7 @@ from .posterior import row_noise
 if TYPE_CHECKING:
     from ._learner import Learner
 
-__all__ = ["START_SCALE", "Sweeps", "Watched", "make_sampler", "some_rows"]
+__all__ = ["START_SCALE", "Sweeps", "Watched", "make_sampler", "query_border", "some_rows"]
 
 MAX_TRAIN_ROWS = 10_000
 # Standard deviation of the factors of ids at the start: from much smaller ones, sweeps grow them slowly (measured).
@@ -122,6 +122,15 @@ class Sweeps:
         draw.read(self.sampler)
         if not (np.isfinite(draw.bias) and np.isfinite(draw.linear).all() and np.isfinite(draw.factors).all()):
             raise DivergenceError(f"sweep {number + 1} diverged: parameters are not finite; scale the features")
+
+
+def query_border(learner: Learner, problem: Problem) -> int | None:
+    """Where the items' columns begin, if that is known."""
+    if problem.training_set is not None:
+        return problem.training_set.n_query_features
+    if learner.interactions == "bipartite":
+        raise DataError("bipartite interactions need a TrainingSet: X alone does not say which columns are the items'")
+    return None
 
 
 def some_rows(problem: Problem, seed: int) -> Problem:
