@@ -29,7 +29,8 @@ def test_prints_sizes_progress_and_figures(quickstart):
     folder, text = quickstart
     for figure in ("90,570", "9,430", "49,906", "5,469", "0.7159", "0.5811", "0.7456", "about 0.697"):
         assert figure in text
-    for word in ("service, as published", "service, unpadded", "popularity", "NDCG@10", "log loss", str(folder)[-20:]):
+    words = ("service, as published", "service, unpadded", "popularity", "FMRanker", "FMOrdinal", "NDCG@10", "log loss")
+    for word in (*words, str(folder)[-20:]):
         assert word in text.replace("\n", "")
 
 
@@ -67,7 +68,7 @@ def test_beats_popularity_and_the_service(movielens_ua):
     judged = like.fit(movielens_ua.train).evaluate(movielens_ua.test)
     assert judged.points["log_loss"] < 0.5811
     assert judged.points["accuracy"] > 0.697
-    lists = fr.Recommender(fr.FMClassifier(n_factors=64, random_state=0), like_threshold=4, negatives=8)
+    lists = fr.Recommender(fr.FMRanker(random_state=0), like_threshold=4)
     ranked = lists.fit(movielens_ua.train).evaluate(movielens_ua.test)
     assert ranked.popularity["ndcg@10"] == pytest.approx(0.127, abs=5e-4)  # the known figure
     assert judged.ranking["ndcg@10"] < ranked.popularity["ndcg@10"] < ranked.ranking["ndcg@10"]
