@@ -5,6 +5,8 @@ The re-solved scores of the films that a user has not seen share at least 0.85 o
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -30,13 +32,23 @@ def rows(user, items, n_users, n_items):
     return sparse.csr_array((np.ones(len(columns), np.float32), columns, indptr), (len(items), n_users + n_items))
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "adam"])
-@pytest.mark.parametrize("kind", ["classifier", "regressor", "negatives"])
-def test_resolved_scores_rank_as_the_model_does(ratings, kind, solver):
+CASES = [
+    *itertools.product(["classifier", "regressor", "negatives"], [{"solver": "adagrad"}, {"solver": "adam"}]),
+    ("ordinal", {}),
+    ("ordinal", {"cut_weights": {4: 2}}),
+    ("ordinal", {"n_factors": 16, "n_seeds": 3}),
+    ("classifier", {"n_factors": 16, "n_seeds": 3}),
+    ("regressor", {"n_factors": 16, "n_seeds": 3}),
+    ("regressor", {"solver": "sgd", "average": True}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), CASES, ids=str)
+def test_resolved_scores_rank_as_the_model_does(ratings, kind, options):
     user, item, rating, n_users, n_items = ratings
     like = (rating >= 4).astype(np.float64)
     trained = like == 1 if kind == "negatives" else np.ones(len(user), bool)
-    target = rating if kind == "regressor" else like
+    target = rating if kind in ("regressor", "ordinal") else like
     seen = sparse.csr_array((np.ones(len(user), np.float32), (user, item)), (n_users, n_items))
     data = fm.TrainingSet.from_ids(
         user[trained],
@@ -46,9 +58,11 @@ def test_resolved_scores_rank_as_the_model_does(ratings, kind, solver):
         n_items=n_items,
         negatives=fm.NegativeSampling(NEGATIVES, seen) if kind == "negatives" else None,
     )
-    estimator = fm.FMRegressor if kind == "regressor" else fm.FMClassifier
-    p = estimator(n_factors=64, solver=solver, random_state=0).fit(data).parameters_
-    loss = "squared" if kind == "regressor" else "logistic"
+    estimator = {"regressor": fm.FMRegressor, "ordinal": fm.FMOrdinal}.get(kind, fm.FMClassifier)
+    model = estimator(**{"n_factors": 64, "random_state": 0} | options).fit(data)
+    p, loss = model.parameters_, {"regressor": "squared"}.get(kind, "logistic")
+    if kind == "ordinal":
+        loss = model.explained_loss
 
     overlaps = []
     for u in np.random.default_rng(0).permutation(n_users):
@@ -66,8 +80,8 @@ def test_resolved_scores_rank_as_the_model_does(ratings, kind, solver):
         resolved = resolved_scores(
             p, rows(u, item[own], n_users, n_items), target[own], wanted, feature=u, loss=loss, **background
         )
-        model = p.decision_function(wanted)
-        overlaps.append(len(np.intersect1d(np.argsort(-model)[:N], np.argsort(-resolved)[:N])) / N)
+        score = p.decision_function(wanted)
+        overlaps.append(len(np.intersect1d(np.argsort(-score)[:N], np.argsort(-resolved)[:N])) / N)
         if len(overlaps) == N_USERS:
             break
     assert len(overlaps) == N_USERS

@@ -43,7 +43,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Passes over the rows, for "gibbs" sweeps over all features. None: 40, and 300 for "gibbs", burn-in included.
     learning_rate : float or dict of str to float, optional
         One rate, or rates by name: ``"bias"`` (that of the cuts), ``"linear"``, ``"factors"``, and fields, whose
-        linear weights and factors both take theirs. What is not named, and None: 0.07; for fields beside the ids 0.014
+        linear weights and factors both take theirs. What is not named, and None: 0.07; for fields beside the ids 0.022
         (as in `FMClassifier`).
     cut_weights : array-like of shape (n_levels - 1,) or dict of float to float, optional
         What the log loss of each cut weighs beside the others: only their proportions matter. A dict names levels:
@@ -51,7 +51,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         like. None: all the same.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.005
-        and 0.028; for fields beside the ids 0.0037 and 0.064.
+        and 0.028; for fields beside the ids 0.015 and 0.017.
     l2_count_power : float, default=0.5
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
     init_scale : float
@@ -91,7 +91,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     n_seeds : int, default=1
         Models, of ``random_state`` and the integers after it, whose mean score is the score: they are folded into one
         of ``n_seeds * n_factors`` factors, and time and memory grow with their number. ``history_`` is the first
-        one's; ``partial_fit`` and ``warm_start`` need 1.
+        one's; ``partial_fit`` and ``warm_start`` need 1. Explanations re-solve the folded model.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
@@ -137,7 +137,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 40, "gibbs": 300, "sgd": 40}
     l2_bias = 0.0  # the cuts, which have the bias's part, are not penalised
     _tuned = Tuned(learning_rate=0.07, l2_linear=0.005, l2_factors=0.028)
-    _tuned_side = Tuned(learning_rate=0.014, l2_linear=0.0037, l2_factors=0.064)
+    _tuned_side = Tuned(learning_rate=0.022, l2_linear=0.015, l2_factors=0.017)
     levels_: npt.NDArray[np.float64]
 
     def __init__(

@@ -89,7 +89,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     n_seeds : int, default=1
         Models, of ``random_state`` and the integers after it, whose mean score is the score: they are folded into one
         of ``n_seeds * n_factors`` factors, and time and memory grow with their number. ``history_`` is the first
-        one's; ``partial_fit`` and ``warm_start`` need 1.
+        one's; ``partial_fit`` and ``warm_start`` need 1. Explanations re-solve the folded model.
     n_jobs : int, optional
         Threads; None: all that the process may use. The result does not depend on it.
     random_state : int, RandomState or None
