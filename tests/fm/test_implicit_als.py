@@ -291,6 +291,7 @@ def test_many_factors_are_solved_for_in_blocks(data):
         ({"l2_linear": 0.1}, "no l2_linear"),
         ({"n_negatives": 5}, "no n_negatives"),
         ({"batch_size": 5}, "no batch_size"),
+        ({"negative_sampling": "popularity"}, "draws no negatives"),
         ({"unobserved_weight": -1}, "unobserved_weight"),
         ({"unobserved_weight": np.nan}, "unobserved_weight"),
         ({"l2_factors": 0}, "l2_factors above 0"),

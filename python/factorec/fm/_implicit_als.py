@@ -147,6 +147,8 @@ def _penalties(ranker: FMRanker, rows: RowArrays, totals: npt.NDArray[np.float64
 def _check(ranker: FMRanker) -> None:
     if ranker.loss != "softmax":
         raise DataError(f"solver 'ials' has a loss of its own: leave loss alone, got {ranker.loss!r}")
+    if ranker.negative_sampling != "uniform":
+        raise DataError(f"solver 'ials' draws no negatives: leave negative_sampling, got {ranker.negative_sampling!r}")
     for name in ("learning_rate", "l2_linear", "n_negatives", "batch_size"):
         if getattr(ranker, name) is not None:
             raise DataError(f"solver 'ials' has no {name}: leave it None, got {getattr(ranker, name)!r}")

@@ -23,6 +23,8 @@ __all__ = ["expected_negatives", "go_on", "grown", "keep_untouched", "random_wei
 
 Totals = npt.NDArray[np.float64]
 
+_DRAWN_AT_ONCE = 1 << 20
+
 
 def expected_negatives(problem: Problem) -> float:
     """Summed weight of the negatives that an epoch is expected to draw."""
@@ -91,8 +93,14 @@ def keep_untouched(
 
 
 def _random_factors(shape: tuple[int, ...], init_scale: float, seed: int) -> npt.NDArray[np.float32]:
-    drawn = np.random.default_rng([seed, 1]).standard_normal(shape, np.float32)
-    return drawn * np.float32(init_scale)
+    rng = np.random.default_rng([seed, 1])
+    drawn = np.empty(shape, np.float32)
+    flat = drawn.reshape(-1)
+    for begin in range(0, flat.size, _DRAWN_AT_ONCE):  # numpy does not look for Ctrl-C
+        part = flat[begin : begin + _DRAWN_AT_ONCE]
+        rng.standard_normal(dtype=np.float32, out=part)
+        part *= np.float32(init_scale)
+    return drawn
 
 
 def grown(p: FMParameters, state: SolverState, column_map: Any, n_features: Any) -> tuple[FMParameters, SolverState]:

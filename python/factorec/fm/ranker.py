@@ -66,8 +66,8 @@ class FMRanker(BaseFM):
         How negatives are drawn from the items that the user has not seen: all alike, or in proportion to 1 + the users
         who have seen them. "softmax" corrects scores for it, by minus its log [1]_.
     unobserved_weight : float, optional
-        "ials": weight of every pair of a user and an item, for the target 0. None: all pairs together weigh 12 times
-        what the rows do.
+        "ials": the weight at which every pair of a user and an item is to score 0 (alpha_0). None: all pairs together
+        weigh 12 times what the rows do.
     batch_size : int, optional
         Rows after which everything takes a step. None: 256.
     shuffle : bool, default=True
@@ -94,8 +94,10 @@ class FMRanker(BaseFM):
     bias_, linear_, factors_, penalties_
         Parts of ``parameters_``.
     history_ : dict of str to dict of str to ndarray
-        "train" -> loss, each row before its own batch's step; "validation" and the names of ``eval_set`` ->
-        ndcg_at_10, with grades as gains; value after each epoch.
+        "train" -> loss, each row before its own batch's step ("ials": objective); "validation" and the names of
+        ``eval_set`` -> ndcg_at_10, with grades as gains; value after each epoch.
+    unobserved_weight_ : float
+        The weight that "ials" used.
     n_features_in_ : int
 
     Notes
@@ -103,6 +105,22 @@ class FMRanker(BaseFM):
     ``fit`` takes a `TrainingSet`. A target above 0 is the grade of the row, which multiplies its weight: 1 for a like,
     0.3 for a film that was watched and rated low. A row of target 0 is not trained on. ``negatives.seen`` says what is
     never drawn as a negative; ``negatives.n_per_positive`` is not read.
+
+    ``solver="ials"`` draws no negatives. With the score ``s(q, i) = <V'x_q, V'x_i>`` of queries and items
+    (``interactions="bipartite"``, no linear weights) it minimises
+
+        ``1/2 sum_r grade_r weight_r (1 - s_r)**2 + 1/2 unobserved_weight sum_qi s(q, i)**2
+        + 1/2 sum_f lambda_f |V_f|**2``
+
+    over the rows r and all pairs of a query and an item that have rows, observed pairs included: implicit ALS [4]_ in
+    the form of [5]_. ``lambda_f``, in ``penalties_``, is ``l2_factors`` times the weight of all pairs with feature f,
+    of both sums. An epoch solves for the factors of all queries, then for those of all items: exactly where ids are
+    the only features, in blocks of 64 where there are more than 128 factors [6]_, and by conjugate gradients over all
+    features of a side where entities share some. A query is a user, or a user in one of the contexts of its rows,
+    which share the user's part in the sum over all pairs by their rows. ``loss``, ``learning_rate``, ``l2_linear``,
+    ``n_negatives``, ``negative_sampling`` and ``batch_size`` mean nothing then and must be left alone; ``partial_fit``
+    raises. The defaults of ``l2_factors``, 0.0115, and ``unobserved_weight`` were chosen together, on ratings held out
+    of ua.base.
 
     References
     ----------
@@ -112,6 +130,11 @@ class FMRanker(BaseFM):
        ranking from implicit feedback. UAI.
     .. [3] Weston, J., Bengio, S. and Usunier, N. (2011). WSABIE: scaling up to large vocabulary image annotation.
        IJCAI.
+    .. [4] Hu, Y., Koren, Y. and Volinsky, C. (2008). Collaborative filtering for implicit feedback datasets. ICDM.
+    .. [5] Rendle, S., Krichene, W., Zhang, L. and Koren, Y. (2022). Revisiting the performance of iALS on item
+       recommendation benchmarks. RecSys.
+    .. [6] Rendle, S., Krichene, W., Zhang, L. and Koren, Y. (2021). iALS++: speeding up matrix factorization with
+       subspace optimization.
 
     Examples
     --------
