@@ -177,8 +177,9 @@ def train_to_rank(
     rows, weight = problem.rows, problem.weight
     popularity = item_popularity(sampling.seen) if ranker.negative_sampling == "popularity" else None
     totals = expected_touches(data, weight, sampling, popularity)
-    tuned = tuned_by_field(rows, ranker._tuned_of_loss(), ranker._tuned_side_of_loss())
-    rates = LearningRates(ranker.learning_rate, rows, tuned, ranker._tuned_of_loss())
+    ids, side = ranker._tuned_of_loss()
+    tuned = tuned_by_field(rows, ids, side)
+    rates = LearningRates(ranker.learning_rate, rows, tuned, ids)
     l2 = Regularization(ranker.l2_linear, ranker.l2_factors, ranker.l2_count_power, rows, totals, tuned)
     before = ranker.parameters_ if going_on else None
     if before is None:

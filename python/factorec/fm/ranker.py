@@ -27,7 +27,6 @@ _LOSSES = ("softmax", "bpr", "warp")
 _SOLVERS = ("adagrad", "ials")
 _BATCH_ROWS = 256
 _NEGATIVES = 20
-_BPR_EPOCHS = 20
 
 
 class FMRanker(BaseFM):
@@ -50,12 +49,14 @@ class FMRanker(BaseFM):
         "ials" is implicit alternating least squares, with a loss of its own over all pairs of a user and an item (see
         Notes).
     n_epochs : int, optional
-        Passes over the rows. None: 15, 20 for "bpr", and 10 for "ials".
+        Passes over the rows. None: 20, and 10 for "ials".
     learning_rate : float or dict of str to float, optional
-        One rate, or rates by name: ``"linear"``, ``"factors"``, and fields. None: tuned by loss.
+        One rate, or rates by name: ``"linear"``, ``"factors"``, and fields. What is not named, and None: 0.15
+        ("softmax"), 0.2 ("bpr") or 0.05 ("warp"); a tenth of that for fields beside the ids.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged for each row, and for each of its negatives, in which a feature occurs (the query's once a row), times
-        the row's weight. None: tuned by loss.
+        the row's weight. What is not named, and None: 0.01 and 0.04 ("softmax"), 0.005 and 0.005 ("bpr"), 0.6 and 0.6
+        ("warp"), 0 and 0.01 ("ials").
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows and negatives / their mean in its field) ** -power.
     init_scale : float
@@ -154,12 +155,13 @@ class FMRanker(BaseFM):
     """
 
     _loss = "ranking"
-    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 15, "ials": 10}
+    _default_epochs: ClassVar[Mapping[str, int]] = {"adagrad": 20, "ials": 10}
     _tuned_by_loss: ClassVar = {
         "softmax": Tuned(learning_rate=0.15, l2_linear=0.01, l2_factors=0.04),
         "bpr": Tuned(learning_rate=0.2, l2_linear=0.005, l2_factors=0.005),
-        "warp": Tuned(learning_rate=0.05, l2_linear=0.3, l2_factors=0.3),
+        "warp": Tuned(learning_rate=0.05, l2_linear=0.6, l2_factors=0.6),
     }
+    _side_rate = 0.1  # of the ids' learning rate, for fields beside the ids
     _tuned_implicit_als = Tuned(learning_rate=0.0, l2_linear=0.0, l2_factors=0.0115)
 
     unobserved_weight_: float
@@ -323,19 +325,13 @@ class FMRanker(BaseFM):
             on_epoch=on_epoch,
         )
 
-    def _n_epochs(self) -> int:
-        if self.n_epochs is None and self.solver == "adagrad" and self.loss == "bpr":
-            return _BPR_EPOCHS
-        return super()._n_epochs()
-
     def _batch_rows(self) -> int:
         return _BATCH_ROWS if self.batch_size is None else int(self.batch_size)
 
     def _negatives_per_row(self) -> int:
         return _NEGATIVES if self.n_negatives is None else int(self.n_negatives)
 
-    def _tuned_of_loss(self) -> Tuned:
-        return self._tuned_by_loss[self.loss]
-
-    def _tuned_side_of_loss(self) -> Tuned:
-        return self._tuned_by_loss[self.loss]
+    def _tuned_of_loss(self) -> tuple[Tuned, Tuned]:
+        """Defaults of the two id fields, and of every other field."""
+        ids = self._tuned_by_loss[self.loss]
+        return ids, ids._replace(learning_rate=self._side_rate * ids.learning_rate)
