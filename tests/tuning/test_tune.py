@@ -87,6 +87,27 @@ def test_lists_are_what_a_ranker_is_judged_by(likes):
         tune(rec, likes, n_trials=1, metric="log_loss")
 
 
+@pytest.mark.parametrize(
+    ("rec", "searched"),
+    [
+        (regressor(solver="als"), {"l2_linear", "l2_factors", "l2_count_power"}),
+        (regressor(solver="gibbs", n_samples=3), {"row_noise"}),
+        (
+            fr.Recommender(fr.FMRanker(4, solver="ials", unobserved_weight=0.1), target=None),
+            {"l2_factors", "unobserved_weight"},
+        ),
+    ],
+    ids=["als", "gibbs", "ials"],
+)
+def test_solvers_without_a_rate(table, rec, searched):
+    found = tune(rec, table, n_trials=3, max_epochs=12)
+    params = set(found.study.best_trial.params)
+    assert params >= {*searched, "n_factors"}
+    assert not params & {"learning_rate", "init_scale"}
+    assert found.recommender.estimator_.solver == rec.estimator.solver
+    assert 1 <= found.best_params["n_epochs"] <= 12
+
+
 @pytest.mark.parametrize(("threshold", "metric"), [(4, "log_loss"), (None, "rmse"), (4, "rmse")])
 def test_levels_are_judged_by_likes_or_by_ratings(table, threshold, metric):
     levels = {**table, "rating": np.clip(np.round(table["rating"]), -1, 1)}
@@ -118,8 +139,25 @@ def test_the_own_settings_come_first(table):
         fr.Recommender(fr.FMRanker(n_factors=4)),
         fr.Recommender(fr.FMRanker(loss="warp")),
         fr.Recommender(fr.FMOrdinal()),
+        fr.Recommender(),
+        fr.Recommender(fr.FMRanker(solver="ials")),
+        regressor(solver="als"),
+        regressor(solver="gibbs"),
     ],
-    ids=["ratings", "likes", "likes with negatives", "adam", "adam with negatives", "softmax", "warp", "levels"],
+    ids=[
+        "ratings",
+        "likes",
+        "likes with negatives",
+        "adam",
+        "adam with negatives",
+        "softmax",
+        "warp",
+        "levels",
+        "default",
+        "ials",
+        "als",
+        "gibbs",
+    ],
 )
 def test_the_space_holds_the_tuned_defaults(rec):
     """Also those of fields: else the first trial would not be of the recommender's own settings."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..encoding import Encoder
 from ..errors import DataError
 from ..fm import FMOrdinal, FMRanker
-from ..recommender.estimators import learns
+from ..recommender.estimators import learns, unfitted
 from ._optuna import optuna
 
 __all__ = ["check_space", "declare_fields", "defaults", "estimator_params", "search_space"]
@@ -27,6 +27,10 @@ _BOUNDS = {
 }
 _SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
 _ADAM_RATE = (0.0005, 0.05)  # of every feature
+# Solvers without a rate, by what they search of L2; sizes of their machines, whose cost grows with the square.
+_SOLVED = {"als": ("l2_linear", "l2_factors"), "ials": ("l2_factors",), "gibbs": ()}
+_UNOBSERVED = (0.01, 2.0)
+_SIZES = {"als": (8, 16, 31), "ials": (32, 64, 128), "gibbs": (7, 15, 31)}
 
 
 def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
@@ -64,29 +68,39 @@ def search_space(rec: Any, *, side: bool | None = None) -> dict[str, Any]:
     def between(bounds: tuple[float, float]) -> Any:
         return distributions.FloatDistribution(*bounds, log=True)
 
-    bounds, side_rate = _BOUNDS[_kind(rec)], _SIDE_RATE
-    if rec.estimator.solver == "adam":  # decay is the L2 of a row shared by a batch
-        share = 1 / rec.estimator._batch_rows()
-        _, (low, high), (low_factors, high_factors) = bounds
-        bounds = _ADAM_RATE, (low * share, high * share), (low_factors * share, high_factors * share)
-        side_rate = _ADAM_RATE
-    space = {name: between(of_name) for name, of_name in zip(BY_FIELD, bounds, strict=True)}
-    if rec.fields is not None if side is None else side:
+    estimator = unfitted(rec)
+    solver = estimator.solver
+    with_side = rec.fields is not None if side is None else side
+    (rates, *l2), side_rate = _BOUNDS[_kind(rec)], _SIDE_RATE
+    if solver == "adam":  # decay is the L2 of a row shared by a batch
+        share = 1 / estimator._batch_rows()
+        rates = side_rate = _ADAM_RATE
+        l2 = [(low * share, high * share) for low, high in l2]
+    names = _SOLVED.get(solver, BY_FIELD)
+    space = {name: between(of) for name, of in zip(BY_FIELD, (rates, *l2), strict=True) if name in names}
+    if with_side:
         space |= {f"{name}/{SIDE}": distribution for name, distribution in space.items()}
-        space[f"learning_rate/{SIDE}"] = between(side_rate)
-    space["l2_count_power"] = distributions.CategoricalDistribution((0.0, 0.25, 0.5))
-    space["init_scale"] = between((0.005, 0.1))
-    choice = sorted({16, 32, 64, 128, rec.estimator.n_factors})
+        if "learning_rate" in space:
+            space[f"learning_rate/{SIDE}"] = between(side_rate)
+    if solver == "ials" and estimator.unobserved_weight is not None:  # None: a rule that follows the table
+        space["unobserved_weight"] = between(_UNOBSERVED)
+    if solver == "gibbs":
+        space["row_noise"] = distributions.CategoricalDistribution((True, False))
+    else:
+        space["l2_count_power"] = distributions.CategoricalDistribution((0.0, 0.25, 0.5))
+    if solver not in _SOLVED:
+        space["init_scale"] = between((0.005, 0.1))
+    choice = sorted({*_SIZES.get(solver, (16, 32, 64, 128)), estimator.n_factors})
     space["n_factors"] = distributions.CategoricalDistribution(tuple(choice))
-    known = rec.estimator.get_params(deep=False)
-    return {key: distribution for key, distribution in space.items() if key.partition("/")[0] in known}
+    return space
 
 
 def _kind(rec: Any) -> str:
-    what: str = learns(rec.estimator)
+    estimator = unfitted(rec)
+    what: str = learns(estimator)
     if what == "likes" and rec.negatives:
         return "likes, negatives"
-    return "levels" if isinstance(rec.estimator, FMOrdinal) else what
+    return "levels" if isinstance(estimator, FMOrdinal) else what
 
 
 def check_space(space: Mapping[str, Any], estimator: Any, side: Sequence[str]) -> None:
@@ -135,20 +149,27 @@ def estimator_params(chosen: Mapping[str, Any], rec: Any, side: Sequence[str]) -
 
 def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
     """The recommender's own settings as a draw, as far as the space holds them: what is tried first."""
-    estimator = rec.estimator
-    if isinstance(estimator, FMRanker):
-        tuned = (estimator._tuned_of_loss(), estimator._tuned_side_of_loss())
-    else:
-        tuned = estimator._tuned_by_side(negatives=bool(rec.negatives))
+    estimator = unfitted(rec)
+    ids, others = _tuned(estimator, negatives=bool(rec.negatives))
     first = {}
     for key, distribution in space.items():
         name, slash, _ = key.partition("/")
         value = getattr(estimator, name)
         if value is None and name in BY_FIELD:
-            value = getattr(tuned[bool(slash)], name)
+            value = getattr(others if slash else ids, name)
         if _contains(distribution, value):
             first[key] = value
     return first
+
+
+def _tuned(estimator: Any, *, negatives: bool) -> tuple[Any, Any]:
+    """What stands for None, of ids and of other fields."""
+    if not isinstance(estimator, FMRanker):
+        ids, others = estimator._tuned_by_side(negatives=negatives)
+        return ids, others
+    if estimator.solver == "ials":
+        return estimator._tuned_implicit_als, estimator._tuned_implicit_als
+    return estimator._tuned_of_loss(), estimator._tuned_side_of_loss()
 
 
 def _contains(distribution: Any, value: Any) -> bool:
