@@ -110,7 +110,7 @@ def test_promise_8_samples_that_no_sampler_leaves(sampled, tmp_path, change, mes
         (lambda t, m: t.update(levels=t["levels"][:-1]), "expected"),
         (lambda t, m: t.update(levels=t["levels"][::-1].copy()), "array 'levels' does not rise"),
         (lambda t, m: t["cuts"].__setitem__(0, t["cuts"][1]), "array 'cuts' does not rise"),
-        (lambda t, m: t.pop("solver.cuts"), "'solver.cuts' and 'solver.cut_accumulator' there is one"),
+        (lambda t, m: t.pop("solver.cuts"), "'solver.cut_accumulator', but no 'solver.cuts'"),
         (lambda t, m: t["solver.cut_accumulator"].__setitem__(0, 0), "the solver's cuts"),
         (lambda t, m: t["history.label"].__setitem__(0, 2.5), "none of 'levels'"),
         (lambda t, m: m.update(estimator="FMRegressor"), "unknown array 'cuts'"),

@@ -37,7 +37,6 @@ FIELDS = {
     "features": {"user": [fr.Numeric("age", bins=3), fr.History()], "item": ["genre"], "context": ["day"]},
 }
 BIPARTITE = ("gibbs", " als")
-ESTIMATORS.pop("FMOrdinal, gibbs")
 CASES = [(name, fields, "all") for name in ESTIMATORS for fields in FIELDS]
 CASES += [(name, "features", "bipartite") for name in ESTIMATORS if name.endswith(BIPARTITE)]
 

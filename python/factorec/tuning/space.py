@@ -23,7 +23,7 @@ _BOUNDS = {
     "likes": ((0.02, 0.3), (0.0003, 0.1), (0.005, 0.3)),
     "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
     "levels": ((0.01, 0.3), (0.001, 0.1), (0.01, 0.3)),
-    "lists": ((0.01, 0.3), (0.00001, 0.1), (0.001, 0.1)),
+    "lists": ((0.01, 0.5), (0.00001, 0.5), (0.0005, 0.5)),
 }
 _SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
 _ADAM_RATE = (0.0005, 0.05)  # of every feature
@@ -155,7 +155,9 @@ def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
     for key, distribution in space.items():
         name, slash, _ = key.partition("/")
         value = getattr(estimator, name)
-        if value is None and name in BY_FIELD:
+        if name == "l2_count_power":
+            value = estimator._count_power()
+        elif value is None and name in BY_FIELD:
             value = getattr(others if slash else ids, name)
         if _contains(distribution, value):
             first[key] = value
