@@ -95,8 +95,8 @@ Jobs = Annotated[Optional[int], typer.Option(help="Threads; by default all CPUs 
 Fields = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
-        help="Side features: 'auto', a .toml or .json file, or 'user: gender, numeric(age, bins=12); "
-        "item: multilabel(genres, separator=|); context: hour'.",
+        help="Side features: 'auto', a .toml or .json file, or 'user: gender, numeric(age, bins=12), history; "
+        "item: multilabel(genres, separator=|); context: datetime(timestamp, part=hour)'.",
     ),
 ]
 Context = Annotated[
