@@ -103,7 +103,7 @@ def reference_of(model, X, y=None, weight=None, field_ranges=None, grid=None):
         scale = np.sqrt(weight @ (y - mean) ** 2 / weight.sum())
     ids, side = ((t.l2_linear, t.l2_factors) for t in (type(model)._tuned, type(model)._tuned_side))
     l2 = [
-        by_feature(v, field_ranges, totals, model.l2_count_power, *default)
+        by_feature(v, field_ranges, totals, model._count_power(), *default)
         for v, *default in zip((model.l2_linear, model.l2_factors), ids, side, strict=True)
     ]
     settings = Settings(
