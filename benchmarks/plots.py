@@ -1,4 +1,4 @@
-"""Pictures of what growth.py measured, as SVG: the same bytes for the same numbers."""
+"""Pictures of what growth.py and accuracy measured, as SVG: the same bytes for the same numbers."""
 
 from __future__ import annotations
 
@@ -86,3 +86,39 @@ def _panel(axis: Any, panel: dict[str, Any]) -> None:
     axis.set_xlabel(panel["x"])
     axis.set_ylabel(f"{name} {of_what}".strip())
     axis.legend()
+
+
+def scatter(panels: Sequence[dict[str, Any]], caption: str, path: Path) -> Path:
+    """Quality against time: a panel per task, a numbered point per contender, and who has which number."""
+    import matplotlib as mpl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        return _scatter(panels, caption, path)
+
+
+def _scatter(panels: Sequence[dict[str, Any]], caption: str, path: Path) -> Path:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, NullLocator
+
+    figure = Figure(figsize=(9, 3.1 * len(panels) + 0.4), layout="constrained")
+    axes = figure.subplots(len(panels), 2, squeeze=False, width_ratios=(5, 4))
+    for (axis, names), panel in zip(axes, panels, strict=True):
+        for number, point in enumerate(panel["points"], 1):
+            look = {"color": COLOURS[0 if point["ours"] else 1], "marker": MARKERS[0 if point["ours"] else 1]}
+            axis.plot(point["seconds"], point["value"], markersize=5, linestyle="", **look)
+            axis.annotate(
+                str(number), (point["seconds"], point["value"]), (4, 3), textcoords="offset points", fontsize=7
+            )
+            place = (0.0, 1.0 - (number - 0.5) / max(len(panel["points"]), 12))
+            names.text(*place, f"{number}  {point['name']}", color=look["color"], fontsize=7, va="center")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(EngFormatter(unit="s"))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_title(panel["title"])
+        axis.set_xlabel("time to learn and answer, one thread")
+        axis.set_ylabel(panel["y"])
+        names.axis("off")
+    figure.supxlabel(caption, fontsize=7, color="#555555")
+    figure.savefig(path, metadata={"Date": None})
+    return path

@@ -4,8 +4,8 @@ Usage: python benchmarks/report.py build/bench/*.json
 
 They take the place of all tables that are there: fewer results than those have are refused.
 
-Reads pytest-benchmark's JSON (times), that of scripts such as defaults.py (figures with a bar), that of fields.py (a
-table of its own) and that of growth.py (curves).
+Reads pytest-benchmark's JSON (times), that of scripts such as defaults.py (figures with a bar) and accuracy (tables and
+a picture too), that of fields.py (a table of its own) and that of growth.py (curves).
 """
 
 from __future__ import annotations
@@ -82,6 +82,9 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
         else:
             machine, command = document["machine"], document["command"]
             tables = [table(FIGURE, figure_rows(document))]
+            if "scatter" in document:
+                tables.append(f"![quality against time]({PLOTS}/accuracy.svg)")
+            tables += [table(tuple(own["header"]), own["rows"]) for own in document.get("tables", ())]
         parts.append("\n\n".join([f"`{command}`", *tables, f"Measured on: {machine_line(machine)}"]))
     return "\n\n".join(parts)
 
@@ -140,6 +143,8 @@ def main() -> None:
     for document in documents.values():
         if "curves" in document:
             plots.draw(document["curves"], plot_caption(document["machine"]), HERE / PLOTS)
+        if "scatter" in document:
+            plots.scatter(document["scatter"], plot_caption(document["machine"]), HERE / PLOTS / "accuracy.svg")
     fill(HERE / "README.md", report(documents))
     fill(HERE.parent / "README.md", summary(documents))
 

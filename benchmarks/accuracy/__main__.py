@@ -35,6 +35,7 @@ import machine  # noqa: E402
 
 SETTINGS = HERE / "settings.json"
 TEST = {"ratings": ("u1", "u2", "u3", "u4", "u5"), "likes": ("ua",), "lists": ("ua",)}
+TITLES = {"ratings": "u1 … u5, ratings", "likes": "ua, likes (rating ≥ 4)", "lists": "ua, lists of unseen films"}
 VALIDATION = {"ratings": ("u1", "u2", "u4"), "likes": ("ua",), "lists": ("ua",)}
 
 
@@ -86,6 +87,63 @@ def compare(contender: Contender, chosen: dict[str, Any], n_seeds: int) -> dict[
     }
 
 
+def barred(contender: Contender, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures of ours that have a bar."""
+    metric, more = FIRST[contender.task]
+    figures = []
+    for where, bar in contender.bars.items():
+        values = [run[metric] for run in found["runs"] if where in ("mean", run["split"])]
+        splits = ", ".join(TEST[contender.task]) if where == "mean" else where
+        figures.append(
+            {
+                "case": f"{splits}: {metric}, {contender.name}",
+                "value": float(np.mean(values)),
+                "spread": f"{min(values):.4f} … {max(values):.4f}",
+                "bar": bar,
+                "better": "higher" if more else "lower",
+            }
+        )
+    if contender.seconds is not None:
+        seconds = [run["seconds"] for run in found["runs"]]
+        figures.append(
+            {
+                "case": f"seconds to learn and predict, {contender.name}",
+                "value": float(np.mean(seconds)),
+                "spread": f"{min(seconds):.2f} … {max(seconds):.2f}",
+                "bar": contender.seconds,
+                "better": "lower",
+            }
+        )
+    return figures
+
+
+def tabled(task: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """All contenders, the best first."""
+    metric, more = FIRST[task]
+    ranked = sorted(found, key=lambda one: one["means"][metric], reverse=more)
+    metrics = [name for name in ranked[0]["means"] if name != "seconds"]
+    rows = []
+    for one in ranked:
+        chosen = ", ".join(f"{name}={value}" for name, value in one["settings"].get("settings", {}).items())
+        low, high = one["spread"]
+        rows.append(
+            [f"{one['name']}{f' ({chosen})' if chosen else ''}"]
+            + [f"{one['means'][name]:.4f}" for name in metrics]
+            + [f"{low:.4f} … {high:.4f}", f"{one['means']['seconds']:.2f} s"]
+        )
+    return {"header": [TITLES[task], *metrics, f"range of {metric}", "time"], "rows": rows}
+
+
+def scattered(task: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Quality against time, for a picture."""
+    metric, _ = FIRST[task]
+    points = [
+        {"name": one["name"], "seconds": one["means"]["seconds"], "value": one["means"][metric], "ours": one["ours"]}
+        for one in found
+    ]
+    return {"title": TITLES[task], "y": metric, "points": points}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tune", action="store_true", help="choose the peers' settings anew, by validation")
@@ -96,6 +154,7 @@ def main() -> None:
     taking_part = [contender for contender in CONTENDERS if contender.task in arguments.only]
     chosen = json.loads(SETTINGS.read_text()) if SETTINGS.exists() else {}
     absent: list[str] = []
+    figures: list[dict[str, Any]] = []
     if arguments.tune:
         for contender in taking_part:
             if contender.grid:
@@ -111,11 +170,19 @@ def main() -> None:
             absent.append(f"{contender.name} ({error})")
             continue
         results[contender.task].append(found)
+        figures += barred(contender, found)
     if absent:
         print("not installed:", "; ".join(absent))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        document = {"command": "python benchmarks/accuracy", "machine": machine.describe(), "comparison": results}
+        document = {
+            "command": "python benchmarks/accuracy",
+            "machine": machine.describe(),
+            "figures": figures,
+            "tables": [tabled(task, found) for task, found in results.items()],
+            "scatter": [scattered(task, found) for task, found in results.items()],
+            "runs": results,
+        }
         arguments.out.write_text(json.dumps(document, indent=1))
 
 

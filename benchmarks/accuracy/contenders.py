@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,24 @@ class Contender:
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     ours: bool = False
     draws: bool = True  # whether the seed matters
+    bars: Mapping[str, float] = field(default_factory=dict)  # of the metric that decides: split, or "mean" -> bar
+    seconds: float | None = None  # bar on the mean time of a split
 
     def settings(self) -> list[dict[str, Any]]:
         """All combinations of the grid."""
         return [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
+
+
+def _ours(
+    task: str,
+    name: str,
+    fit: Callable[..., np.ndarray],
+    *,
+    bars: Mapping[str, float] | None = None,
+    seconds: float | None = None,
+    **parameters: Any,
+) -> Contender:
+    return Contender(task, name, partial(fit, **parameters), ours=True, bars=bars or {}, seconds=seconds)
 
 
 # Grades of a rating of 3 and of lower ones, where a like has 1.
@@ -42,14 +57,38 @@ SOFT = [[0.0, 0.0], [0.3, 0.3], [0.5, 0.2]]
 CONTENDERS = [
     Contender("ratings", "means of users and films", peers.item_mean, draws=False),
     Contender("ratings", "myFM", peers.myfm_ratings, {"rank": [8, 10], "n_iter": [200]}),
-    *(Contender("ratings", name, fit, ours=True) for name, fit in ours.RATINGS.items()),
+    _ours("ratings", "FMRegressor()", ours.ratings),
+    _ours("ratings", 'FMRegressor(solver="als")', ours.ratings, solver="als"),
+    _ours(
+        "ratings", 'FMRegressor(10, solver="gibbs", n_epochs=150)', ours.ratings,
+        n_factors=10, solver="gibbs", n_epochs=150, bars={"mean": 0.896}, seconds=1.0,
+    ),
+    _ours(
+        "ratings", 'FMRegressor(31, solver="gibbs")', ours.ratings,
+        n_factors=31, solver="gibbs", bars={"mean": 0.892},
+    ),
+    _ours(
+        "ratings", 'all fields, FMRegressor(15, solver="gibbs", interactions="bipartite")', ours.ratings_with_fields,
+        n_factors=15, solver="gibbs", interactions="bipartite", bars={"mean": 0.875, "u1": 0.880},
+    ),
     Contender(
         "likes", "LightFM, logistic", peers.lightfm_likes,
         {"n_components": [16, 32], "epochs": [5, 10, 20], "item_alpha": [1e-5, 1e-4, 1e-3]},
     ),
     Contender("likes", "myFM, probit", peers.myfm_likes, {"rank": [10, 32], "n_iter": [200]}),
     Contender("likes", "myFM, ordered probit", peers.myfm_ordered, {"rank": [10], "n_iter": [200]}),
-    *(Contender("likes", name, fit, ours=True) for name, fit in ours.LIKES.items()),
+    _ours("likes", "FMClassifier()", ours.likes),
+    _ours("likes", 'FMClassifier(10, solver="gibbs")', ours.likes, n_factors=10, solver="gibbs"),
+    _ours("likes", "FMOrdinal()", ours.likes_of_levels, bars={"mean": 0.554}),
+    _ours("likes", "FMOrdinal(n_seeds=8)", ours.likes_of_levels, n_seeds=8),
+    _ours(
+        "likes", 'FMOrdinal(31, solver="gibbs")', ours.likes_of_levels,
+        n_factors=31, solver="gibbs", bars={"mean": 0.542},
+    ),
+    _ours(
+        "likes", 'all fields, FMOrdinal(10, solver="gibbs", interactions="bipartite")', ours.likes_with_fields,
+        n_factors=10, solver="gibbs", interactions="bipartite", bars={"mean": 0.532},
+    ),
     Contender("lists", "popularity", peers.popularity, draws=False),
     Contender("lists", "EASE", peers.ease, {"l2": [100, 200, 400, 800], "soft": SOFT}, draws=False),
     Contender(
@@ -68,5 +107,10 @@ CONTENDERS = [
         "lists", "LightFM, WARP", peers.lightfm_warp,
         {"n_components": [32], "epochs": [10, 20, 40], "item_alpha": [1e-6, 1e-5, 1e-4]},
     ),
-    *(Contender("lists", name, fit, ours=True) for name, fit in ours.LISTS.items()),
+    _ours("lists", "FMClassifier(64), likes and dislikes", ours.classifier_lists, n_factors=64, negatives=0),
+    _ours("lists", "FMClassifier(64), negatives=8", ours.classifier_lists, n_factors=64, negatives=8),
+    _ours("lists", 'FMRanker(loss="bpr")', ours.ranker, loss="bpr"),
+    _ours("lists", 'FMRanker(loss="warp")', ours.ranker, loss="warp"),
+    _ours("lists", "FMRanker()", ours.ranker, bars={"mean": 0.312}),
+    _ours("lists", 'FMRanker(solver="ials")', ours.ranker, solver="ials", bars={"mean": 0.320}),
 ]  # fmt: skip

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
-from splits import N_ITEMS, N_USERS, Part, Split
+from splits import LIKE, N_ITEMS, N_USERS, Part, Split
 
-from factorec import FMClassifier, FMRegressor, Recommender
-from factorec.fm import TrainingSet
+from factorec import FMClassifier, FMOrdinal, FMRanker, FMRegressor, Recommender
+from factorec.fm import BaseFM, TrainingSet
+from quality import ALL_FIELDS
 
 Fit = Callable[..., np.ndarray]
 
@@ -20,18 +20,48 @@ def ids(part: Part, target: Any) -> TrainingSet:
 
 
 def ratings(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    """Ratings from ids alone."""
     model = FMRegressor(random_state=seed, n_jobs=1, **parameters).fit(ids(split.train, split.train.rating))
-    return np.clip(model.decision_function(ids(split.test, split.test.rating)), 1, 5)
+    return np.asarray(model.predict(ids(split.test, split.test.rating)))
 
 
 def likes(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    """Probabilities of a like, learned from likes and dislikes, from ids alone."""
     model = FMClassifier(random_state=seed, n_jobs=1, **parameters).fit(ids(split.train, split.train.like))
     return np.asarray(model.predict_proba(ids(split.test, split.test.like))[:, 1])
 
 
-def lists(split: Split, seed: int, *, negatives: int, **parameters: Any) -> np.ndarray:
+def likes_of_levels(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    """Probabilities of a like, read off a model of all five levels, from ids alone."""
+    model = FMOrdinal(random_state=seed, n_jobs=1, **parameters).fit(ids(split.train, split.train.rating))
+    return np.asarray(model.predict_proba_at_least(ids(split.test, split.test.rating), LIKE))
+
+
+def with_fields(split: Split, estimator: BaseFM) -> Recommender:
+    rec = Recommender(estimator, title=None, like_threshold=LIKE, fields=ALL_FIELDS)
+    return rec.fit(split.train.table, users=split.data.users, items=split.data.items)
+
+
+def ratings_with_fields(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    rec = with_fields(split, FMRegressor(random_state=seed, n_jobs=1, **parameters))
+    return np.asarray(rec.predict(split.test.table))
+
+
+def likes_with_fields(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    rec = with_fields(split, FMOrdinal(random_state=seed, n_jobs=1, **parameters))
+    return np.asarray(rec.predict_proba(split.test.table))
+
+
+def ranker(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    """Scores of all films for all users, learned from graded positives."""
+    rec = Recommender(FMRanker(random_state=seed, n_jobs=1, **parameters), title=None, like_threshold=LIKE)
+    return _scores(rec.fit(split.train.table))
+
+
+def classifier_lists(split: Split, seed: int, *, negatives: int, **parameters: Any) -> np.ndarray:
     estimator = FMClassifier(random_state=seed, n_jobs=1, **parameters)
-    return _scores(Recommender(estimator, like_threshold=4, negatives=negatives, title=None).fit(split.train.table))
+    rec = Recommender(estimator, title=None, like_threshold=LIKE, negatives=negatives)
+    return _scores(rec.fit(split.train.table))
 
 
 def _scores(rec: Recommender) -> np.ndarray:
@@ -42,11 +72,3 @@ def _scores(rec: Recommender) -> np.ndarray:
     table = p.query_vectors(users.rows) @ p.item_vectors(items.rows).T + p.item_offsets(items.rows)
     found[np.ix_(rec.encoder_.users_.ids - 1, rec.encoder_.items_.ids - 1)] = table
     return found
-
-
-RATINGS: dict[str, Fit] = {"FMRegressor": partial(ratings, n_factors=64)}
-LIKES: dict[str, Fit] = {"FMClassifier": partial(likes, n_factors=64)}
-LISTS: dict[str, Fit] = {
-    "FMClassifier, negatives=8": partial(lists, n_factors=64, negatives=8),
-    "FMClassifier, likes and dislikes": partial(lists, n_factors=64, negatives=0),
-}
