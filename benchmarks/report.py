@@ -82,11 +82,17 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
         else:
             machine, command = document["machine"], document["command"]
             tables = [table(FIGURE, figure_rows(document))]
-            if "scatter" in document:
-                tables.append(f"![quality against time]({PLOTS}/accuracy.svg)")
-            tables += [table(tuple(own["header"]), own["rows"]) for own in document.get("tables", ())]
+            if "tables" in document:
+                tables.append("All contenders: [docs/accuracy.md](../docs/accuracy.md).")
         parts.append("\n\n".join([f"`{command}`", *tables, f"Measured on: {machine_line(machine)}"]))
     return "\n\n".join(parts)
+
+
+def comparison(document: dict[str, Any]) -> str:
+    """The tables and the picture of accuracy beside other libraries."""
+    parts = [table(tuple(own["header"]), own["rows"]) for own in document["tables"]]
+    parts.append(f"![quality against time](../benchmarks/{PLOTS}/accuracy.svg)")
+    return "\n\n".join([*parts, f"`{document['command']}`, on: {machine_line(document['machine'])}"])
 
 
 def summary(documents: dict[Path, dict[str, Any]]) -> str:
@@ -145,6 +151,7 @@ def main() -> None:
             plots.draw(document["curves"], plot_caption(document["machine"]), HERE / PLOTS)
         if "scatter" in document:
             plots.scatter(document["scatter"], plot_caption(document["machine"]), HERE / PLOTS / "accuracy.svg")
+            fill(HERE.parent / "docs" / "accuracy.md", comparison(document))
     fill(HERE / "README.md", report(documents))
     fill(HERE.parent / "README.md", summary(documents))
 
