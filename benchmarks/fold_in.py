@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,30 @@ def hold_out(table: dict[str, np.ndarray], column: str, seed: int):
     ]
 
 
+# What is measured of which estimator; NDCG@10 of the first by sampled negatives.
+ESTIMATORS = {
+    "log loss": partial(fr.FMClassifier, n_factors=N_FACTORS),
+    "RMSE": partial(fr.FMRegressor, n_factors=N_FACTORS),
+    "NDCG@10": partial(fr.FMClassifier, n_factors=N_FACTORS),
+    "log loss, gibbs": partial(fr.FMClassifier, n_factors=10, solver="gibbs"),
+    "RMSE, gibbs": partial(fr.FMRegressor, n_factors=10, solver="gibbs"),
+    "RMSE, als": partial(fr.FMRegressor, n_factors=10, solver="als"),
+    "RMSE, FMOrdinal": fr.FMOrdinal,
+    "NDCG@10, ials": partial(fr.FMRanker, solver="ials"),
+    "NDCG@10, softmax": fr.FMRanker,
+}
+
+BARS = {"NDCG@10, softmax": 0.03}  # folded in by a squared loss in place of its own
+
+
 def measure(side: str, kind: str, seed: int, jobs: int) -> dict[str, float]:
     """Log loss, RMSE or NDCG@10 on the other half: without the held-out ids' rows, folded in, and trained again."""
     data = fr.datasets.load_movielens("100k")
     table = {name: np.asarray(data.train[name]) for name in ("user_id", "item_id", "rating")}
     rest, given, asked = hold_out(table, f"{side}_id", seed)
-    estimator = fr.FMRegressor if kind == "RMSE" else fr.FMClassifier
     negatives = NEGATIVES if kind == "NDCG@10" else 0
     rec, again = (
-        fr.Recommender(
-            estimator(n_factors=N_FACTORS, random_state=seed, n_jobs=jobs), like_threshold=4, negatives=negatives
-        )
+        fr.Recommender(ESTIMATORS[kind](random_state=seed, n_jobs=jobs), like_threshold=4, negatives=negatives)
         for _ in range(2)
     )
     rec.fit(rest)
@@ -69,25 +83,28 @@ def measure(side: str, kind: str, seed: int, jobs: int) -> dict[str, float]:
 
 def _judged(rec: fr.Recommender, table: dict[str, np.ndarray], kind: str) -> float:
     judged = rec.evaluate(table, n=10)
-    if kind == "NDCG@10":
+    if kind.startswith("NDCG@10"):
         return judged.ranking.get("ndcg@10", float("nan"))  # none of the users known: no list
-    return judged.points["log_loss" if kind == "log loss" else "rmse"]
+    return judged.points["log_loss" if kind.startswith("log loss") else "rmse"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/bench/fold_in.json"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", default="", help="cases whose names hold this")
     arguments = parser.parse_args()
     figures: list[dict[str, Any]] = []
     for side in ("user", "item"):
-        for kind in ("log loss", "RMSE", "NDCG@10"):
+        for kind in ESTIMATORS:
+            if arguments.only not in kind:
+                continue
             found = [measure(side, kind, seed, machine.threads()) for seed in range(arguments.seeds)]
-            sign = -1 if kind == "NDCG@10" else 1
+            sign = -1 if kind.startswith("NDCG@10") else 1
             given_away = [sign * (one["folded in"] - one["again"]) for one in found]
             case = f"{kind} given away against training again, {SHARE:.0%} of {side}s, {arguments.seeds} seeds"
             means = {way: float(np.mean([one[way] for one in found])) for way in found[0]}
-            figures.append(figure(case, given_away, 0.010, "lower") | {"means": means})
+            figures.append(figure(case, given_away, BARS.get(kind, 0.010), "lower") | {"means": means})
             print("    " + ", ".join(f"{way} {value:.4f}" for way, value in means.items()), flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     command = "python benchmarks/fold_in.py"

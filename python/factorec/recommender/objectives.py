@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Objective", "objective_of"]
 
 # The squared loss that stands for a loss of lists: what a met row of a user weighs; what all items not met weigh
-# together beside all that were; how many times as far apart the targets of both are as the model's mean scores (L2 draws
-# what is solved together again). Chosen by the overlap of top 20 lists over training users of MovieLens 100K.
+# together beside all that were; how many times as far apart the targets of both are as the model's mean scores (L2
+# draws what is solved together again). Chosen by the overlap of top 20 lists over training users of MovieLens 100K.
 _STAND_INS = {"softmax": (1 / 2, 1.0, 2.0), "bpr": (1 / 16, 0.3, 2.0), "warp": (1.0, 0.3, 2.0)}
 # And of an item: films folded in from half of their training rows then rank as high as films trained on these.
 _ITEM_STAND_IN = (1.0, 0.1, 1.5)
