@@ -188,6 +188,8 @@ def test_errors_name_what_is_wrong():
         FMOrdinal(**settings()).fit(replace(many, target=np.arange(400.0)))
     with pytest.raises(DataError, match="solver must be 'adagrad'"):
         FMOrdinal(**settings(solver="adam")).fit(data)
+    with pytest.raises(DataError, match="cut_weights are for solver 'adagrad' and 'sgd'"):
+        FMOrdinal(**settings(solver="gibbs", cut_weights={4: 2})).fit(data)
     with pytest.raises(DataError, match="negatives are for FMClassifier"):
         FMOrdinal(**settings()).fit(make_ids(negatives=2))
     other = data.target.copy()

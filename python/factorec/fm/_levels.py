@@ -41,7 +41,7 @@ class Levels:
     cut_weights: Array
 
 
-def find_levels(target: Array, *, may_miss_some: bool) -> Array:
+def find_levels(target: Array) -> Array:
     """The distinct targets, rising."""
     levels = np.unique(target)
     if len(levels) > MAX_LEVELS:
@@ -49,7 +49,7 @@ def find_levels(target: Array, *, may_miss_some: bool) -> Array:
             f"the target holds {len(levels)} distinct values; ordered levels are at most {MAX_LEVELS}: "
             "round it, or use FMRegressor"
         )
-    if len(levels) < 2 and not may_miss_some:
+    if len(levels) < 2:
         raise DataError(f"the target holds one level only ({levels[0]:g}), as good as one class: there is no order")
     return levels
 

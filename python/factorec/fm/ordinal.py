@@ -48,7 +48,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     cut_weights : array-like of shape (n_levels - 1,) or dict of float to float, optional
         What the log loss of each cut weighs beside the others: only their proportions matter. A dict names levels:
         ``{4: 2}`` has "at least 4" weigh 2, and every cut that is not named 1: what to give where 4 and more is a
-        like. None: all the same.
+        like. None: all the same. Not for "gibbs", whose loss is the likelihood of the levels.
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged per row in which a feature occurs; a dict gives values by field. What is not named, and None: 0.005
         and 0.028; for fields beside the ids 0.015 and 0.017.
@@ -268,6 +268,11 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         tags.classifier_tags = ClassifierTags()  # what predict_proba returns: a column for each level
         return tags
 
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.solver == "gibbs" and self.cut_weights is not None:
+            raise DataError("cut_weights are for solver 'adagrad' and 'sgd': the likelihood of 'gibbs' has none")
+
     def _encode_target(
         self, y: Any, *, classes: Any, reset: bool, negatives: bool, partial: bool
     ) -> npt.NDArray[np.float64]:
@@ -277,7 +282,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         check_finite("target", target)
         if reset:
             known = target if classes is None else np.asarray(classes, np.float64)
-            self.levels_ = find_levels(known, may_miss_some=False)
+            self.levels_ = find_levels(known)
         return encode_levels(target, self.levels_)
 
     def _start(self, target: npt.NDArray[np.float64], weight: Any, extra_weight: float) -> tuple[float, float, float]:
