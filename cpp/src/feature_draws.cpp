@@ -14,10 +14,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "careful_solve.hpp"
 #include "entity_rows.hpp"
 #include "factorec/parallel.hpp"
 #include "prior_draws.hpp"
-#include "random_draws.hpp"
 
 namespace factorec {
 namespace {
@@ -40,10 +40,11 @@ void for_each_entity(const GibbsBlock& block, int n_threads, Control& control, B
 struct FeatureDraws::Work {
   explicit Work(GibbsModel& model)
       : rows(model), gram(at(model.padded * model.padded)), moment(at(model.padded)), noise(at(model.padded)),
-        change(at(model.padded)), kept(at(model.padded * model.padded)), kept_moment(at(model.padded)) {}
+        change(at(model.padded)), kept(at(model.padded * model.padded)), rest(at(model.padded)) {}
 
   EntityRows rows;
-  AlignedVector gram, moment, noise, change, kept, kept_moment;
+  AlignedVector gram, moment, noise, change;
+  AlignedVector kept, rest;  // gram and moment as they were before they were solved
 };
 
 FeatureDraws::FeatureDraws(GibbsModel& model, const GibbsOptions& options)
@@ -131,7 +132,7 @@ float FeatureDraws::prior_mean(const PriorField& field, std::int64_t j) const { 
 void FeatureDraws::draw_from_prior(const PriorField& field, std::int64_t f, const CounterRng& rng, float* u) const {
   std::fill_n(u, model_.size, 0.0f);
   if (!draw_) return;
-  draw_normals(rng.fork(static_cast<std::uint64_t>(f)), model_.size, u);
+  kernels().normal.draw(rng.fork(static_cast<std::uint64_t>(f)).key(), model_.size, u);
   for (std::int64_t j = 0; j < model_.size; ++j) u[j] = field.mean[at(j)] + u[j] / std::sqrt(field.precision[at(j)]);
 }
 
@@ -158,25 +159,22 @@ void FeatureDraws::draw_vector(const PriorField& field, std::int64_t f, float sc
     moment[i] = scale * moment[i] + precision * prior_mean(field, i);
   }
   if (draw_)
-    draw_normals(rng.fork(static_cast<std::uint64_t>(f)), size, work.noise.data());
+    kernels().normal.draw(rng.fork(static_cast<std::uint64_t>(f)).key(), padded, work.noise.data());
   else
     std::fill(work.noise.begin(), work.noise.end(), 0.0f);
-  // Float32 may lose a small penalty beside large sums. Then a little more precision around the present vector makes the
-  // step shorter, without another fixed point.
   std::copy_n(gram, size * padded, work.kept.begin());
-  std::copy_n(moment, size, work.kept_moment.begin());
-  for (float share = 1e-6f; !kernel_.solve(gram, moment, work.noise.data(), size, padded); share *= 10.0f) {
-    float largest = 0.0f;
-    for (std::int64_t i = 0; i < size; ++i) largest = std::max(largest, work.kept[at(i * padded + i)]);
-    if (share > 1e-2f || !std::isfinite(largest))
-      throw std::domain_error("the rows and the penalty of feature " + std::to_string(f) +
-                              " do not determine its factors and weight: their precision is not positive definite");
-    std::copy_n(work.kept.begin(), size * padded, gram);
-    for (std::int64_t i = 0; i < size; ++i) {
-      gram[i * padded + i] += share * largest;
-      moment[i] = work.kept_moment[at(i)] + share * largest * model_.feature(f)[i];
-    }
-  }
+  std::copy_n(moment, size, work.rest.begin());
+  if (kernel_.solve(gram, moment, work.noise.data(), size, padded) && well_determined(gram, work.kept.data())) return;
+  std::copy_n(work.rest.begin(), size, moment);
+  if (!solve_carefully(work.kept.data(), moment, work.noise.data(), model_.feature(f), size, padded))
+    throw std::domain_error("the draw of feature " + std::to_string(f) + " is not finite");
+}
+
+// Whether floats were enough: what the rows before left of each pivot, U_jj^2, beside what it was.
+bool FeatureDraws::well_determined(const float* factor, const float* precision) const {
+  for (std::int64_t i = 0; i < model_.size * model_.padded; i += model_.padded + 1)
+    if (!(factor[i] * factor[i] > 1e-5f * precision[i])) return false;
+  return true;
 }
 
 // In an FM, an entity of one feature has no pairs of its own: the slope has no part of the own block.

@@ -32,6 +32,7 @@ class FeatureDraws {
   void draw_shared(GibbsBlock& block, const PriorField& field, std::int64_t f, Work& work, const CounterRng& rng);
   void draw_ids(std::size_t b, float shift, const CounterRng& rng, Control& control);
   void draw_features(std::size_t b, float shift, const CounterRng& rng, Control& control);
+  bool well_determined(const float* factor, const float* precision) const;
   void add_own(const float* gram, const float* u, float factor, float* moment) const;
 
   // Of the prior of feature f's coordinate j.

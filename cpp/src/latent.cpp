@@ -1,31 +1,42 @@
-// A row's level is l where its latent value, normal around the score, lies between cuts l - 1 and l. The cuts take a
-// random walk of Metropolis and Hastings in (first cut, logarithms of the gaps) with the latent values integrated out.
+// A row's level is l where its latent value, normal around the score, lies between cuts l - 1 and l. The cuts are drawn
+// with the latent values integrated out, then the values given the cuts.
 #include "latent.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "factorec/chunks.hpp"
+#include "kernels/kernels.hpp"
 #include "normal_distribution.hpp"
 
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kChunk = 1 << 12;
-constexpr int kTries = 2;                // proposals a sweep
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-enum Stream : std::uint64_t { kCuts, kValues };
+constexpr std::int64_t kChunk = 1 << 12, kBatch = 256;
+constexpr double kFarOut = 1e6;          // in place of infinity
+constexpr double kPriorPrecision = 0.01;  // of a cut, around 0: wide beside the noise of 1, and proper
+enum Stream : std::uint64_t { kCuts, kValues, kCounts };
+enum Term : std::size_t { kValue, kLow, kHigh, kLowLow, kHighHigh, kLowHigh, kTerms };
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
+// Rows looked at together.
+struct Latent::Batch {
+  double low[kBatch], high[kBatch];  // of each row's interval, around the score in units of its noise
+  double scale[kBatch];              // one over that unit
+  double score[kBatch];
+  double log_probability[kBatch], at_low[kBatch], at_high[kBatch];
+  std::vector<double> edge;  // the cuts and what lies beyond them
+  std::vector<double> low_of_draw, high_of_draw, uniform, draw;
+};
+
 Latent::Latent(GibbsModel& model, int n_levels, int n_threads, const CounterRng& rng, Control& control)
-    : model_(model), n_threads_(n_threads), value_(model.target), weight_(model.weight) {
+    : model_(model), n_threads_(n_threads), value_(model.target), weight_(model.weight), batches_(at(n_threads)) {
   if (!weight_.empty()) model.spread.assign(weight_.size(), 0.0f);
   // Start at the levels' shares of the rows; half a row keeps an empty level finite.
-  std::vector<double> count(static_cast<std::size_t>(n_levels), 0.5);
+  std::vector<double> count(at(n_levels), 0.5);
   for (float level : model.target) count[static_cast<std::size_t>(level)] += 1.0;
   double total = 0.0, below = 0.0;
   for (double n : count) total += n;
@@ -36,105 +47,138 @@ Latent::Latent(GibbsModel& model, int n_levels, int n_threads, const CounterRng&
   draw_values(rng, control);
 }
 
-double Latent::score(std::int64_t p) const {
-  return static_cast<double>(value_[at(p)]) - static_cast<double>(model_.residual[at(p)]);
-}
-
-double Latent::scale(std::int64_t p) const {
-  double precision = 1.0;
-  for (const GibbsBlock& block : model_.blocks)
-    if (!block.noise.empty()) precision *= static_cast<double>(block.noise[at(block.entity[at(p)])]);
-  return std::sqrt(precision);
-}
+Latent::~Latent() = default;
 
 ResidualSums Latent::draw(const CounterRng& rng, Control& control) {
   // Two levels have one cut, which the bias makes superfluous.
-  if (cuts_.size() > 1) draw_cuts(rng.fork(kCuts), control);
-  return draw_values(rng.fork(kValues), control);
+  if (cuts_.size() > 1)
+    cuts_ = draw_cuts(cuts_, [&](const std::vector<double>& cuts) { return terms(cuts, control); }, rng.fork(kCuts));
+  return draw_values(rng, control);
 }
 
-double Latent::log_likelihood(const std::vector<double>& cuts, Control& control) const {
-  const Chunks chunks(model_.n_rows, kChunk);
-  std::vector<double> of_chunk(at(chunks.count()), 0.0);
-  parallel_for(chunks.count(), n_threads_, control, [&](std::int64_t chunk, int) {
-    double sum = 0.0;
-    for (std::int64_t p = chunks.begin(chunk); p < chunks.end(chunk); ++p) {
-      const auto level = static_cast<std::size_t>(model_.target[at(p)]);
-      const double m = score(p), s = scale(p);
-      const double low = level == 0 ? -kInfinity : (cuts[level - 1] - m) * s;
-      const double high = level == cuts.size() ? kInfinity : (cuts[level] - m) * s;
-      const double weight = weight_.empty() ? 1.0 : static_cast<double>(weight_[at(p)]);
-      sum += weight * std::log(std::max(normal_between(low, high), 1e-300));
-    }
-    of_chunk[at(chunk)] = sum;
-  });
-  double sum = 0.0;
-  for (double part : of_chunk) sum += part;
-  return sum;
-}
-
-void Latent::draw_cuts(const CounterRng& rng, Control& control) {
-  double current = log_likelihood(cuts_, control);
-  for (std::uint64_t t = 0; t < kTries; ++t) {
-    const CounterRng tries = rng.fork(t);
-    std::vector<double> proposed(cuts_.size());
-    proposed[0] = cuts_[0] + step_ * tries.normal(0);
-    // The walk is symmetric in the logarithms of the gaps; a flat prior on the cuts makes their sum a factor.
-    double factor = 0.0;
-    for (std::size_t l = 1; l < cuts_.size(); ++l) {
-      const double move = step_ * tries.normal(l);
-      proposed[l] = proposed[l - 1] + (cuts_[l] - cuts_[l - 1]) * std::exp(move);
-      factor += move;
-    }
-    const double then = log_likelihood(proposed, control);
-    const bool accepted = std::log(tries.uniform(1'000'000)) < then - current + factor;
-    if (accepted) {
-      cuts_ = proposed;
-      current = then;
-    }
-    step_ *= accepted ? 1.1 : 0.95;
+void Latent::find_intervals(const std::vector<double>& cuts, std::int64_t begin, std::int64_t end, Batch& batch) const {
+  const std::int64_t n = end - begin;
+  std::fill_n(batch.scale, n, 1.0);
+  bool noisy = false;
+  for (const GibbsBlock& block : model_.blocks) {
+    if (block.noise.empty()) continue;
+    noisy = true;
+    for (std::int64_t i = 0; i < n; ++i)
+      batch.scale[i] *= static_cast<double>(block.noise[at(block.entity[at(begin + i)])]);
   }
+  for (std::int64_t i = 0; i < n && noisy; ++i) batch.scale[i] = std::sqrt(batch.scale[i]);
+  for (std::int64_t i = 0; i < n; ++i)
+    batch.score[i] = static_cast<double>(value_[at(begin + i)]) - static_cast<double>(model_.residual[at(begin + i)]);
+  batch.edge.assign(1, -kFarOut);
+  batch.edge.insert(batch.edge.end(), cuts.begin(), cuts.end());
+  batch.edge.push_back(kFarOut);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double* edge = batch.edge.data() + static_cast<int>(model_.target[at(begin + i)]);
+    batch.low[i] = (edge[0] - batch.score[i]) * batch.scale[i];
+    batch.high[i] = (edge[1] - batch.score[i]) * batch.scale[i];
+  }
+}
+
+CutTerms Latent::terms(const std::vector<double>& cuts, Control& control) {
+  const std::size_t n_levels = cuts.size() + 1;
+  const Chunks chunks(model_.n_rows, kChunk);
+  std::vector<std::vector<double>> of_chunk(at(chunks.count()));
+  parallel_for(chunks.count(), n_threads_, control, [&](std::int64_t chunk, int thread) {
+    Batch& batch = batches_[at(thread)];
+    std::vector<double>& sums = of_chunk[at(chunk)];
+    sums.assign(n_levels * kTerms, 0.0);
+    for (std::int64_t begin = chunks.begin(chunk); begin < chunks.end(chunk); begin += kBatch) {
+      const std::int64_t end = std::min(begin + kBatch, chunks.end(chunk));
+      find_intervals(cuts, begin, end, batch);
+      kernels().normal.interval(batch.low, batch.high, end - begin, batch.log_probability, batch.at_low, batch.at_high);
+      for (std::int64_t p = begin; p < end; ++p) {
+        const std::size_t i = at(p - begin);
+        const double weight = weight_.empty() ? 1.0 : static_cast<double>(weight_[at(p)]);
+        const double once = weight * batch.scale[i], twice = once * batch.scale[i];
+        const double low = batch.at_low[i], high = batch.at_high[i];
+        double* sum = sums.data() + static_cast<std::size_t>(model_.target[at(p)]) * kTerms;
+        sum[kValue] += weight * batch.log_probability[i];
+        sum[kLow] -= once * low;
+        sum[kHigh] += once * high;
+        sum[kLowLow] += twice * low * (low - batch.low[i]);
+        sum[kHighHigh] += twice * high * (high + batch.high[i]);
+        sum[kLowHigh] -= twice * low * high;
+      }
+    }
+  });
+  std::vector<double> sums(n_levels * kTerms, 0.0);
+  for (const std::vector<double>& part : of_chunk)
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+
+  CutTerms out;
+  for (std::size_t l = 0; l < n_levels; ++l) out.value += sums[l * kTerms + kValue];
+  for (std::size_t c = 0; c < cuts.size(); ++c) {
+    const double* below = sums.data() + c * kTerms;
+    const double* above = below + kTerms;
+    out.value -= 0.5 * kPriorPrecision * cuts[c] * cuts[c];
+    out.gradient.push_back(below[kHigh] + above[kLow] - kPriorPrecision * cuts[c]);
+    out.diagonal.push_back(below[kHighHigh] + above[kLowLow] + kPriorPrecision);
+    if (c + 1 < cuts.size()) out.beside.push_back(above[kLowHigh]);
+  }
+  return out;
 }
 
 ResidualSums Latent::draw_values(const CounterRng& rng, Control& control) {
   const Chunks chunks(model_.n_rows, kChunk);
-  const CounterRng extra = rng.fork(0);
   std::vector<ResidualSums> of_chunk(at(chunks.count()));
-  parallel_for(chunks.count(), n_threads_, control, [&](std::int64_t chunk, int) {
-    ResidualSums sums;
-    for (std::int64_t p = chunks.begin(chunk); p < chunks.end(chunk); ++p) {
-      const auto level = static_cast<std::size_t>(model_.target[at(p)]);
-      const double m = score(p), s = scale(p);
-      const double low = level == 0 ? -kInfinity : (cuts_[level - 1] - m) * s;
-      const double high = level == cuts_.size() ? kInfinity : (cuts_[level] - m) * s;
-      std::int64_t n = 1;
-      if (!weight_.empty()) {
-        const auto weight = static_cast<double>(weight_[at(p)]);
-        n = static_cast<std::int64_t>(weight + extra.uniform(static_cast<std::uint64_t>(p)));
-        model_.weight[at(p)] = static_cast<float>(n);
-        if (!n) continue;  // the row is absent from this sweep
-      }
-      double total = 0.0, squares = 0.0;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto counter = static_cast<std::uint64_t>(p) + static_cast<std::uint64_t>(i * model_.n_rows);
-        const double e = normal_between_quantile(low, high, rng.uniform(counter)) / s;
-        total += e;
-        squares += e * e;
-      }
-      const auto count = static_cast<double>(n);
-      const double e = total / count;
-      value_[at(p)] = static_cast<float>(m + e);
-      model_.residual[at(p)] = static_cast<float>(e);
-      if (!model_.spread.empty()) model_.spread[at(p)] = static_cast<float>(std::max(squares / count - e * e, 0.0));
-      sums.count += count;
-      sums.weight += count * s * s;
-      sums.first += count * s * s * e;
-      sums.squares += s * s * squares;
+  parallel_for(chunks.count(), n_threads_, control, [&](std::int64_t chunk, int thread) {
+    for (std::int64_t begin = chunks.begin(chunk); begin < chunks.end(chunk); begin += kBatch) {
+      control.throw_if_stopped();
+      const std::int64_t end = std::min(begin + kBatch, chunks.end(chunk));
+      of_chunk[at(chunk)].add(draw_batch(begin, end, rng, batches_[at(thread)]));
     }
-    of_chunk[at(chunk)] = sums;
   });
   ResidualSums sums;
   for (const ResidualSums& part : of_chunk) sums.add(part);
+  return sums;
+}
+
+ResidualSums Latent::draw_batch(std::int64_t begin, std::int64_t end, const CounterRng& rng, Batch& batch) {
+  const CounterRng of_values = rng.fork(kValues), of_counts = rng.fork(kCounts);
+  find_intervals(cuts_, begin, end, batch);
+  batch.low_of_draw.clear();
+  batch.high_of_draw.clear();
+  batch.uniform.clear();
+  for (std::int64_t p = begin; p < end; ++p) {
+    const auto key = static_cast<std::uint64_t>(p);
+    if (!weight_.empty())
+      model_.weight[at(p)] = static_cast<float>(std::floor(static_cast<double>(weight_[at(p)]) + of_counts.uniform(key)));
+    const auto n = weight_.empty() ? std::int64_t{1} : static_cast<std::int64_t>(model_.weight[at(p)]);
+    for (std::int64_t i = 0; i < n; ++i) {
+      batch.low_of_draw.push_back(batch.low[at(p - begin)]);
+      batch.high_of_draw.push_back(batch.high[at(p - begin)]);
+      batch.uniform.push_back(of_values.uniform(key + static_cast<std::uint64_t>(i * model_.n_rows)));
+    }
+  }
+  batch.draw.resize(batch.uniform.size());
+  kernels().normal.truncated(batch.low_of_draw.data(), batch.high_of_draw.data(), batch.uniform.data(),
+                             static_cast<std::int64_t>(batch.draw.size()), batch.draw.data());
+  ResidualSums sums;
+  const double* draw = batch.draw.data();
+  for (std::int64_t p = begin; p < end; ++p) {
+    const double n = weight_.empty() ? 1.0 : static_cast<double>(model_.weight[at(p)]);
+    if (n == 0) continue;  // the row is absent from this sweep
+    const double scale = batch.scale[at(p - begin)];
+    double total = 0.0, squares = 0.0;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(n); ++i) {
+      const double e = *draw++ / scale;
+      total += e;
+      squares += e * e;
+    }
+    const double e = total / n;
+    value_[at(p)] = static_cast<float>(batch.score[at(p - begin)] + e);
+    model_.residual[at(p)] = static_cast<float>(e);
+    if (!model_.spread.empty()) model_.spread[at(p)] = static_cast<float>(std::max(squares / n - e * e, 0.0));
+    sums.count += n;
+    sums.weight += n * scale * scale;
+    sums.first += n * scale * scale * e;
+    sums.squares += scale * scale * squares;
+  }
   return sums;
 }
 

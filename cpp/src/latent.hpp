@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "cut_draws.hpp"
 #include "factorec/control.hpp"
 #include "factorec/rng.hpp"
 #include "gibbs_blocks.hpp"
@@ -16,6 +17,9 @@ class Latent {
  public:
   // Targets are levels 0 .. n_levels - 1. The residuals must be target - score; they become latent value - score.
   Latent(GibbsModel& model, int n_levels, int n_threads, const CounterRng& rng, Control& control);
+  ~Latent();
+  Latent(const Latent&) = delete;
+  Latent& operator=(const Latent&) = delete;
 
   // Draws the cuts, then the latent value of each row. Returns the sums of the residuals.
   ResidualSums draw(const CounterRng& rng, Control& control);
@@ -23,18 +27,19 @@ class Latent {
   const std::vector<double>& cuts() const { return cuts_; }
 
  private:
-  void draw_cuts(const CounterRng& rng, Control& control);
-  double log_likelihood(const std::vector<double>& cuts, Control& control) const;
+  struct Batch;
+
+  CutTerms terms(const std::vector<double>& cuts, Control& control);
   ResidualSums draw_values(const CounterRng& rng, Control& control);
-  double score(std::int64_t p) const;
-  double scale(std::int64_t p) const;
+  ResidualSums draw_batch(std::int64_t begin, std::int64_t end, const CounterRng& rng, Batch& batch);
+  void find_intervals(const std::vector<double>& cuts, std::int64_t begin, std::int64_t end, Batch& batch) const;
 
   GibbsModel& model_;
   int n_threads_;
   std::vector<double> cuts_;
   std::vector<float> value_;   // by place
   std::vector<float> weight_;  // by place; the model's are the numbers of values in this sweep
-  double step_ = 0.01;        // of the cuts' random walk
+  std::vector<Batch> batches_;  // one a thread
 };
 
 }  // namespace factorec

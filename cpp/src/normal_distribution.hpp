@@ -1,19 +1,11 @@
 // The standard normal distribution.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
 namespace factorec {
 
-inline double normal_below(double x) { return 0.5 * std::erfc(-x * 0.70710678118654752); }
-
-// The probability of (low, high), from the side where it does not cancel.
-inline double normal_between(double low, double high) {
-  return low > 0 ? normal_below(-low) - normal_below(-high) : normal_below(high) - normal_below(low);
-}
-
-// Inverse of normal_below by Acklam's rational approximation (relative error 1.2e-9), p in (0, 1).
+// The inverse of the distribution function by Acklam's rational approximation (relative error 1.2e-9), p in (0, 1).
 inline double normal_quantile(double p) {
   constexpr double a[] = {-3.969683028665376e+01, 2.209460984245205e+02, -2.759285104469687e+02,
                           1.383577518672690e+02, -3.066479806614716e+01, 2.506628277459239e+00};
@@ -31,15 +23,6 @@ inline double normal_quantile(double p) {
   const double q = p - 0.5, r = q * q;
   return (((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]) * q /
          (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1.0);
-}
-
-// The quantile at u of the distribution cut down to (low, high).
-inline double normal_between_quantile(double low, double high, double u) {
-  if (low > 0) return -normal_between_quantile(-high, -low, 1.0 - u);
-  const double below = normal_below(low), p = below + u * (normal_below(high) - below);
-  // So far out that the tail has no numbers left: the exponential is the tail's shape there.
-  if (p < 1e-300) return high + std::log(u) / -high;
-  return std::clamp(normal_quantile(p), low, high);
 }
 
 }  // namespace factorec

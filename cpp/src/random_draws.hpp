@@ -3,21 +3,10 @@
 
 #include <cmath>
 #include <cstdint>
-#include <numbers>
 
 #include "factorec/rng.hpp"
 
 namespace factorec {
-
-// n standard normals: the pairs of Box and Muller.
-inline void draw_normals(const CounterRng& rng, std::int64_t n, float* out) {
-  for (std::int64_t i = 0; i < n; i += 2) {
-    const double radius = std::sqrt(-2.0 * std::log(rng.uniform(static_cast<std::uint64_t>(i))));
-    const double angle = 2.0 * std::numbers::pi * rng.uniform(static_cast<std::uint64_t>(i) + 1);
-    out[i] = static_cast<float>(radius * std::cos(angle));
-    if (i + 1 < n) out[i + 1] = static_cast<float>(radius * std::sin(angle));
-  }
-}
 
 // Gamma(shape, rate) by Marsaglia and Tsang (2000).
 inline double draw_gamma(const CounterRng& rng, double shape, double rate) {

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from gibbs_problems import Problem, make_problem, parameters
+from gibbs_problems import OPTIONS, Problem, make_problem, parameters, with_levels
+
+from factorec import _core
 
 KINDS = ["ids", "fields", "flat"]
 
@@ -12,15 +17,13 @@ KINDS = ["ids", "fields", "flat"]
 def assert_same_chain(problem: Problem, n_sweeps: int, tolerance: float, **options: object) -> None:
     sampler, reference = problem.sampler(**options), problem.reference(**options)
     for number in range(n_sweeps):
-        error = sampler.sweep(number)
-        reference.sweep(number)
+        assert sampler.sweep(number) == pytest.approx(reference.sweep(number), abs=tolerance)
         bias, linear, factors = parameters(sampler, problem)
         np.testing.assert_allclose(linear, reference.linear, atol=tolerance)
         np.testing.assert_allclose(factors, reference.factors, atol=tolerance)
         assert bias == pytest.approx(reference.bias, abs=tolerance)
-        residual = reference.target - reference.score()
-        assert error == pytest.approx(np.sqrt(np.average(residual**2, weights=reference.weight)), abs=tolerance)
         assert sampler.noise_precision == pytest.approx(reference.noise_precision, rel=tolerance)
+        np.testing.assert_allclose(sampler.cuts, reference.cuts if reference.n_levels else [], atol=tolerance)
 
 
 @pytest.mark.parametrize("bipartite", [False, True])
@@ -42,6 +45,20 @@ def test_draws_are_those_of_the_reference(kind, bipartite, row_noise, weighted):
     if weighted:
         problem.weight = np.random.default_rng(1).uniform(0.2, 3, len(problem.target)).astype(np.float32)
     assert_same_chain(problem, 5, 2e-3, bipartite=bipartite, row_noise=row_noise)
+
+
+@pytest.mark.parametrize("weights", [None, "whole", "fractions"])
+@pytest.mark.parametrize("row_noise", [False, True])
+@pytest.mark.parametrize("n_levels", [2, 3, 5])
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_of_levels_are_those_of_the_reference(kind, n_levels, row_noise, weights):
+    problem = with_levels(make_problem(kind), n_levels)
+    rng = np.random.default_rng(1)
+    if weights == "whole":
+        problem.weight = rng.integers(1, 4, len(problem.target)).astype(np.float32)
+    elif weights == "fractions":
+        problem.weight = rng.uniform(0.2, 3, len(problem.target)).astype(np.float32)
+    assert_same_chain(problem, 4, 5e-3, n_levels=n_levels, row_noise=row_noise)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,3 +128,176 @@ def test_features_without_rows_are_zero_without_draws():
     _, linear, factors = parameters(sampler, problem)
     assert not linear[[6, 14, 15]].any()
     assert not factors[[6, 14, 15]].any()
+
+
+@pytest.mark.parametrize("row_noise", [False, True])
+def test_a_row_of_weight_two_is_the_row_twice(row_noise):
+    once = make_problem("fields", n_rows=40)
+    twice = replace(once, target=np.tile(once.target, 2), index=[np.tile(index, 2) for index in once.index])
+    once.weight = np.full(len(once.target), 2, np.float32)
+    samplers = [problem.sampler(row_noise=row_noise) for problem in (once, twice)]
+    for number in range(3):
+        assert samplers[0].sweep(number) == pytest.approx(samplers[1].sweep(number), abs=1e-4)
+
+
+def spoilt(**changes):
+    """A problem in which one of the arguments is another."""
+    problem = make_problem("fields")
+    arguments = {
+        "blocks": problem.blocks(),
+        "target": problem.target,
+        "weight": None,
+        "fields": problem.ranges,
+        "options": OPTIONS,
+        "bias": 0.0,
+        "linear": problem.linear,
+        "factors": problem.factors,
+    }
+    return _core.GibbsSampler(*(arguments | changes).values())
+
+
+def spoilt_block(**changes):
+    problem = make_problem("fields")
+    blocks = problem.blocks()
+    index, (indptr, indices, values, width) = blocks[0]
+    parts = {"index": index, "indptr": indptr, "indices": indices, "values": values, "width": width} | changes
+    blocks[0] = (parts["index"], (parts["indptr"], parts["indices"], parts["values"], parts["width"]))
+    return spoilt(blocks=blocks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"index": np.full(60, 7)}, r"index\[0\] is 7, outside 0..6"),
+        ({"index": np.full(60, -1)}, r"index\[0\] is -1"),
+        ({"index": np.zeros(59, int)}, "59 entries, expected 60"),
+        ({"index": np.zeros(60)}, "dtype float64"),
+        ({"indptr": np.array([0, 900, 900, 900, 900, 900, 900, 900])}, r"indptr\[1\] is 900"),
+        ({"indptr": np.array([0, 2, 1, 2, 3, 4, 5, 6])}, "indptr falls"),
+        ({"indptr": np.zeros(0, int)}, "indptr is empty"),
+        ({"width": 3}, "has 3 columns, expected 32"),
+        ({"indices": np.full(24, 32)}, "column 32, outside"),
+        ({"indices": np.full(24, -1)}, "column -1, outside"),
+        ({"indices": np.full(24, 3)}, "is twice in row"),
+        ({"values": np.full(24, np.nan, np.float32)}, "NaN"),
+        ({"values": np.ones(23, np.float32)}, "entries, indices has"),
+    ],
+)
+def test_bad_blocks_are_refused(changes, message):
+    _, indices, _, _ = make_problem("fields").blocks()[0][1]
+    if "indices" in changes:
+        changes["indices"] = np.resize(changes["indices"], len(indices))
+    if "values" in changes:
+        changes["values"] = np.resize(changes["values"], len(indices) - (len(changes["values"]) == 23))
+    with pytest.raises(ValueError, match=message):
+        spoilt_block(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blocks": []}, "at least one block"),
+        ({"target": np.zeros(59, np.float32)}, "59 rows|60 entries, expected 59"),
+        ({"target": np.zeros(60)}, "dtype float64"),
+        ({"target": np.zeros((60, 1), np.float32)}, "2 dimensions"),
+        ({"target": np.full(60, np.inf, np.float32)}, r"target\[0\] is infinite"),
+        ({"weight": np.zeros(60, np.float32)}, r"weight\[0\] is not positive"),
+        ({"weight": np.ones(3, np.float32)}, "weight has 3 entries, expected 60"),
+        ({"fields": [(0, 5)]}, "column 5 of block 0 is in no field"),
+        ({"fields": [(0, 32)]}, "columns of block 0 and of block 1"),
+        ({"fields": [(5, 2)]}, "one after the other"),
+        ({"linear": np.zeros(31, np.float32)}, "has 32 columns, expected 31"),
+        ({"factors": np.zeros((31, 3), np.float32)}, r"factors \(32, at least 1\)"),
+        ({"factors": np.zeros((32, 0), np.float32)}, r"factors \(32, at least 1\)"),
+        ({"bias": float("nan")}, "bias is not finite"),
+        ({"options": OPTIONS | {"n_levels": 1}}, "n_levels"),
+        ({"options": OPTIONS | {"n_levels": 2}}, "is no level from 0 to 1"),
+        ({"options": OPTIONS | {"n_threads": 0}}, "n_threads"),
+        ({"options": OPTIONS | {"precision_linear": np.ones(3, np.float32)}}, "3 entries, expected 1 or 32"),
+        ({"options": OPTIONS | {"precision_factors": float("nan")}}, r"precision_factors\[0\]"),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        spoilt(**changes)
+
+
+def test_what_is_copied_to_must_fit():
+    problem = make_problem("fields")
+    sampler = problem.sampler()
+    with pytest.raises(ValueError, match="a row for each feature"):
+        sampler.copy_to(problem.linear[:-1].copy(), problem.factors)
+    with pytest.raises(ValueError, match="a row for each feature"):
+        sampler.copy_to(problem.linear, problem.factors[:, :2].copy())
+    with pytest.raises(ValueError, match="an entry for each feature"):
+        sampler.copy_noise_to(np.zeros(3, np.float32))
+
+
+def test_without_penalties_nothing_is_undetermined():
+    problem = make_problem("ids", n_factors=8)
+    sampler = problem.sampler(draw=False, precision_factors=0.0, precision_linear=0.0)
+    errors = [sampler.sweep(number) for number in range(200)]
+    assert np.isfinite(errors).all()
+    assert errors[-1] <= errors[0]
+    assert np.isfinite(parameters(sampler, problem)[2]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_levels_that_no_row_has_leave_the_cuts_in_order(kind):
+    problem = with_levels(make_problem(kind), 3)
+    problem.target = problem.target * 2 + 1  # 1, 3, 5 of 0 .. 6
+    sampler = problem.sampler(n_levels=7)
+    for number in range(200):
+        assert np.isfinite(sampler.sweep(number))
+        assert np.all(np.diff(sampler.cuts) > 0)
+        assert np.isfinite(sampler.cuts).all()
+
+
+def test_residuals_do_not_drift():
+    problem = make_problem("fields")
+    sampler = problem.sampler(row_noise=True)
+    for number in range(2000):
+        error = sampler.sweep(number)
+    reference = problem.reference()
+    reference.bias, reference.linear, reference.factors = parameters(sampler, problem)
+    assert error == pytest.approx(np.sqrt(np.mean((reference.target - reference.score()) ** 2)), abs=1e-4)
+
+
+class StopTraining(Exception):
+    pass
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signal_stops_a_sweep(kind, n_threads):
+    """Each sweep takes longer than signals are waited for; the last one is left in its middle."""
+
+    def on_alarm(*_):
+        raise StopTraining
+
+    problem = make_problem(kind, n_rows=40_000 if kind == "flat" else 400_000, n_factors=31)
+    sampler = problem.sampler(n_threads=n_threads)
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(StopTraining):
+            [sampler.sweep(number) for number in range(1000)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isfinite(parameters(sampler, problem)[1]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_bits_at_any_number_of_threads(kind):
+    problem = make_problem(kind, n_rows=3000)
+    chains = []
+    for n_threads in (1, 2, 3):
+        sampler = problem.sampler(n_threads=n_threads, row_noise=True)
+        for number in range(5):
+            sampler.sweep(number)
+        chains.append(parameters(sampler, problem))
+    for bias, linear, factors in chains[1:]:
+        assert bias == chains[0][0]
+        np.testing.assert_array_equal(linear, chains[0][1])
+        np.testing.assert_array_equal(factors, chains[0][2])

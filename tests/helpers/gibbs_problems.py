@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -78,11 +78,18 @@ class Problem:
             self.target.astype(float),
             np.ones(len(self.target)) if self.weight is None else self.weight.astype(float),
             [[next(ranges) for _ in of_block] for of_block in self.fields],
-            0.25,
+            0.0 if options.get("n_levels") else 0.25,
             self.linear.astype(float),
             self.factors.astype(float),
+            order=np.arange(len(self.target)) if self.index[0] is None else np.argsort(self.index[0], kind="stable"),
             **({"seed": OPTIONS["seed"]} | options),
         )
+
+
+def with_levels(problem: Problem, n_levels: int) -> Problem:
+    """The same rows, the targets ranks in `n_levels` groups of about the same size."""
+    ranks = problem.target.argsort().argsort()
+    return replace(problem, target=(ranks * n_levels // len(ranks)).astype(np.float32))
 
 
 def parameters(sampler: _core.GibbsSampler, problem: Problem) -> tuple[float, npt.NDArray[Any], npt.NDArray[Any]]:

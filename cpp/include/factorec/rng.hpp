@@ -33,6 +33,9 @@ class CounterRng {
 
   constexpr std::uint64_t bits(std::uint64_t counter) const { return mix(key_ + counter * kStep); }
 
+  // What a kernel needs to draw the same: bits(c) = mix(key + c * golden ratio).
+  constexpr std::uint64_t key() const { return key_; }
+
   // Uniform in [0, bound), bound > 0, by multiplication (bias below bound / 2^64).
   std::uint64_t below(std::uint64_t bound, std::uint64_t counter) const {
     return static_cast<std::uint64_t>((static_cast<unsigned __int128>(bits(counter)) * bound) >> 64);

@@ -7,6 +7,7 @@
 #include "kernels/gibbs_kernel.hpp"
 #include "kernels/implicit_kernel.hpp"
 #include "kernels/metrics_kernel.hpp"
+#include "kernels/normal_kernel.hpp"
 #include "kernels/ranking_kernel.hpp"
 #include "kernels/scoring_kernel.hpp"
 #include "kernels/search_kernel.hpp"
@@ -18,6 +19,7 @@ struct Kernels {
   GibbsKernels gibbs;
   ImplicitKernels implicit;
   MetricsKernels metrics;
+  NormalKernels normal;
   ScoringKernels scoring;
   SearchKernels search;
   TrainingKernels training;
