@@ -14,7 +14,7 @@ from scipy.special import erf, erfcx, expit, log_ndtr
 
 from .errors import DataError
 
-__all__ = ["Loss", "LossFunctions", "OrderedLevels", "is_known_loss", "loss_functions", "wrong_target"]
+__all__ = ["Loss", "LossFunctions", "OrderedLevels", "SampledLevels", "is_known_loss", "loss_functions", "wrong_target"]
 
 Array = npt.NDArray[np.float64]
 
@@ -88,7 +88,30 @@ class OrderedLevels:
         return self.levels or tuple(map(float, range(self.n_levels)))
 
 
-Loss = Literal["squared", "logistic", "probit"] | OrderedLevels
+@dataclass(frozen=True, eq=False)
+class SampledLevels:
+    """Ordered levels with link "probit" whose cuts differ between the samples of a posterior.
+
+    Parameters
+    ----------
+    cuts : ndarray of shape (n_samples, n_levels - 1)
+        Rising in each sample.
+    levels : sequence of float
+        The targets that stand for the levels.
+    """
+
+    cuts: Array
+    levels: tuple[float, ...]
+
+    def targets(self, target: Array) -> Array:
+        """What says of each target in each sample which levels it is of, (n_samples, n): the targets of this loss."""
+        n_samples, n_cuts = self.cuts.shape
+        place = np.interp(target, self.levels, np.arange(n_cuts + 1))
+        targets: Array = place + (n_cuts + 1) * np.arange(n_samples)[:, None]
+        return targets
+
+
+Loss = Literal["squared", "logistic", "probit"] | OrderedLevels | SampledLevels
 
 
 class LossFunctions(Protocol):
@@ -165,8 +188,8 @@ class _Probit:
 class _Ordered:
     """What both links share: targets between two levels, which are mixtures of the two."""
 
-    def __init__(self, loss: OrderedLevels) -> None:
-        self._values = np.array(loss.level_values)
+    def __init__(self, level_values: Any) -> None:
+        self._values = np.asarray(level_values, dtype=np.float64)
 
     def _at(self, level: npt.NDArray[np.intp], predictor: Array) -> tuple[Array, Array, Array]:
         """Loss, r and S of whole levels."""
@@ -207,7 +230,7 @@ class _Ordered:
 
 class _Logits(_Ordered):
     def __init__(self, loss: OrderedLevels) -> None:
-        super().__init__(loss)
+        super().__init__(loss.level_values)
         self._cuts = np.array(loss.cuts)
         self._weights = np.ones(len(self._cuts)) if loss.cut_weights is None else np.array(loss.cut_weights)
 
@@ -226,17 +249,17 @@ class _Logits(_Ordered):
 class _Intervals(_Ordered):
     """Levels as intervals of a normal variable around the score."""
 
-    def __init__(self, loss: OrderedLevels) -> None:
-        super().__init__(loss)
-        self._bounds = np.concatenate([[-np.inf], loss.cuts, [np.inf]])
-        self._widths = np.diff(self._bounds)
+    def __init__(self, cuts: Array, level_values: Any) -> None:
+        super().__init__(level_values)
+        bounds = np.pad(cuts, ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+        self._low, self._high, self._width = bounds[:, :-1].ravel(), bounds[:, 1:].ravel(), np.diff(bounds).ravel()
 
     def _at(self, level: npt.NDArray[np.intp], predictor: Array) -> tuple[Array, Array, Array]:
-        low, high = self._bounds[level] - predictor, self._bounds[level + 1] - predictor
+        low, high = self._low[level] - predictor, self._high[level] - predictor
         # The mirror image has the same loss: from here on the middle of an interval is at or right of 0.
         flipped = low + high < 0
         low, high = np.where(flipped, -high, low), np.where(flipped, -low, high)
-        loss, r, S = _interval(low, high, self._widths[level])
+        loss, r, S = _interval(low, high, self._width[level])
         return loss, np.where(flipped, -r, r), S
 
 
@@ -284,14 +307,16 @@ def is_known_loss(loss: Any) -> bool:
 
 def loss_functions(loss: Loss) -> LossFunctions:
     """What computes a loss."""
+    if isinstance(loss, SampledLevels):
+        return _Intervals(loss.cuts, np.arange(loss.cuts.shape[0] * len(loss.levels)))
     if isinstance(loss, OrderedLevels):
-        return _Logits(loss) if loss.link == "logit" else _Intervals(loss)
+        return _Logits(loss) if loss.link == "logit" else _Intervals(np.array([loss.cuts]), loss.level_values)
     return _NAMED[loss]
 
 
 def wrong_target(loss: Loss, target: Array) -> tuple[int, str] | None:
     """The first target that the loss has no meaning for, and what targets must be."""
-    if loss == "squared":
+    if loss == "squared" or isinstance(loss, SampledLevels):
         return None
     if isinstance(loss, OrderedLevels):
         values = loss.level_values

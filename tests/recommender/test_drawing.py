@@ -46,6 +46,7 @@ def parameters(n_samples=5, *, seed=0, interactions="all", noise=True):
         rng.uniform(0.5, 2, n_samples),
         mean,
         log_noise if noise else None,
+        cuts=np.sort(rng.normal(size=(n_samples, 3)), axis=1),
         priors={"user_id": prior(n_samples), "item_id": prior(n_samples)},
         seed=seed,
     )
@@ -105,6 +106,7 @@ def test_a_draw_is_the_minimum_plus_a_normal_of_the_inverse_hessian(side, loss, 
     base = rows.weight / np.exp(full @ p.posterior.mean_log_noise())
     whitened = np.empty((5, 4, 1 + K))
     for s in range(5):
+        in_sample = OrderedLevels(p.posterior.cuts[s], "probit", levels=STARS.levels) if loss is STARS else loss
         weight = base * np.exp(full @ noise[:, s])
         penalty, mean = (
             np.append(prior.linear[s], prior.factors[s]),
@@ -116,9 +118,9 @@ def test_a_draw_is_the_minimum_plus_a_normal_of_the_inverse_hessian(side, loss, 
             if own.stop > own.start:
                 offset, A = affine(p.sample(s), dense[own], column)
                 minimum = solve(
-                    A, offset, rows.label[own], weight[own], penalty, prior_mean=mean, loss=loss
+                    A, offset, rows.label[own], weight[own], penalty, prior_mean=mean, loss=in_sample
                 ).coefficients
-                _, S = loss_functions(loss).slopes(rows.label[own], offset + A @ minimum)
+                _, S = loss_functions(in_sample).slopes(rows.label[own], offset + A @ minimum)
                 H = H + A.T @ (A * (weight[own] * S)[:, None])
             root = np.linalg.cholesky(H * p.posterior.noise_precision[s])
             whitened[s, j] = root.T @ (draws[j, s] - minimum)

@@ -17,6 +17,7 @@ GIBBS = {"n_factors": 4, "solver": "gibbs", "n_epochs": 40, "n_samples": 6, "ran
 SAMPLED = {
     "sampled ratings": lambda: fr.Recommender(fr.FMRegressor(**GIBBS), like_threshold=4),
     "sampled likes": lambda: fr.Recommender(fr.FMClassifier(**GIBBS), like_threshold=4),
+    "sampled levels": lambda: fr.Recommender(fr.FMOrdinal(**GIBBS), like_threshold=4),
     "bipartite": lambda: fr.Recommender(fr.FMRegressor(**GIBBS, interactions="bipartite"), like_threshold=4),
 }
 POINTS = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._losses import Loss
+from .._losses import Loss, OrderedLevels, SampledLevels
 from ..fm import FMParameters
 from .charges import Priors
 from .machines import Machines
@@ -48,6 +48,8 @@ def drawn(p: FMParameters, rows: OwnRows, field: str, loss: Loss) -> Array:
         normals[s] = np.random.default_rng([*key, s]).normal(size=normals.shape[1])
         normals[s + 1 : s + 2] = -normals[s]
     normals /= np.sqrt(posterior.noise_precision)[:, None]
+    if isinstance(loss, OrderedLevels) and posterior.cuts is not None:
+        loss = SampledLevels(posterior.cuts, loss.level_values)
     if usual is not None:  # each sample has its own
         mean_noise = noise_of(replace(machines, log_noise=usual[:, None]), rows)
         rows = replace(rows, weight=rows.weight / mean_noise[:, 0])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from .._losses import Loss
+from .._losses import Loss, SampledLevels
 from .._solve_many import ProblemError, solve_many
 from .machines import Machines
 
@@ -102,7 +102,7 @@ def resolve_many(
     machines : Machines
     rows : OwnRows
     charge : Charge
-    loss : {"squared", "logistic", "probit"} or OrderedLevels
+    loss : {"squared", "logistic", "probit"}, OrderedLevels or, with a sample a machine, SampledLevels
     background : Background, optional
     charged : (float, float)
         What the charge counts for a row and for a row of the background of weight 1.
@@ -152,7 +152,7 @@ def resolve_many(
             solved = solve_many(
                 design.swapaxes(0, 1).reshape(-1, width),
                 offset.T.ravel(),
-                np.tile(label, n_machines),
+                loss.targets(label).ravel() if isinstance(loss, SampledLevels) else np.tile(label, n_machines),
                 (weight[:, None] * noise).T.ravel(),
                 np.append(starts.ravel(), indptr[-1] * n_machines),
                 penalty,
