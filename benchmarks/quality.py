@@ -31,7 +31,8 @@ FIELDS = {"user": list(USER_FIELDS.values()), "item": list(ITEM_FIELDS.values())
 SIDE_FIELDS = [*USER_FIELDS, *ITEM_FIELDS]
 # What predicts ratings best with solver="gibbs": chosen on 15 % of the training rows of u1, u2 and u4. There the zip
 # code's first digit, genres of weight 1/sqrt(n), years or ages in other bins and the week beside the date were all
-# within 0.001 of this, and so is the date left out; the histories are worth 0.009.
+# within 0.001 of this, and so is the date left out; the histories are worth 0.009. So many features want many samples:
+# of 300 sweeps, n_samples=200 predicts better by 0.0015 than the default.
 ALL_FIELDS = {
     "user": [*FIELDS["user"], History()],
     "item": [*FIELDS["item"], History()],

@@ -68,8 +68,9 @@ CONTENDERS = [
         n_factors=31, solver="gibbs", bars={"mean": 0.892},
     ),
     _ours(
-        "ratings", 'all fields, FMRegressor(15, solver="gibbs", interactions="bipartite")', ours.ratings_with_fields,
-        n_factors=15, solver="gibbs", interactions="bipartite", bars={"mean": 0.875, "u1": 0.880},
+        "ratings", 'all fields, FMRegressor(15, solver="gibbs", n_samples=270, interactions="bipartite")',
+        ours.ratings_with_fields,
+        n_factors=15, solver="gibbs", n_samples=270, interactions="bipartite", bars={"mean": 0.875, "u1": 0.880},
     ),
     Contender(
         "likes", "LightFM, logistic", peers.lightfm_likes,
@@ -86,8 +87,9 @@ CONTENDERS = [
         n_factors=31, solver="gibbs", bars={"mean": 0.542},
     ),
     _ours(
-        "likes", 'all fields, FMOrdinal(10, solver="gibbs", interactions="bipartite")', ours.likes_with_fields,
-        n_factors=10, solver="gibbs", interactions="bipartite", bars={"mean": 0.532},
+        "likes", 'all fields, FMOrdinal(15, solver="gibbs", n_epochs=200, n_samples=180, interactions="bipartite")',
+        ours.likes_with_fields,
+        n_factors=15, solver="gibbs", n_epochs=200, n_samples=180, interactions="bipartite", bars={"mean": 0.532},
     ),
     Contender("lists", "popularity", peers.popularity, draws=False),
     Contender("lists", "EASE", peers.ease, {"l2": [100, 200, 400, 800], "soft": SOFT}, draws=False),

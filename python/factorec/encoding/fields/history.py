@@ -38,8 +38,8 @@ class History(Declaration):
 
     Histories make ratings more exact, those of both sides together most (``benchmarks/quality.py``: ``ALL_FIELDS``).
     Lists of a model with sampled negatives they did not improve on MovieLens 100K: in training, the history names the
-    liked item and never a sampled one. The solvers that step from row to row take time in proportion to the length
-    of the histories; ``solver="gibbs"`` does not.
+    liked item and never a sampled one. Solvers that step from row to row go over a user's history for every row of
+    the user; ``solver="gibbs"`` once a sweep.
 
     Koren (2008), "Factorization meets the neighborhood"; Rendle (2010), "Factorization machines", section V.
 
