@@ -61,6 +61,66 @@ def test_train_gives_the_model_that_python_gives(run, folder, model, tmp_path, t
     assert mine.recommend(n=1).titles[0, 0].startswith("Film")
 
 
+def test_without_a_task_lists_are_what_is_learned(run, folder, tmp_path):
+    options = ["--like-threshold", 4, "--soft-positives", 0.5, "--factors", 4, "--epochs", 3, "--seed", 0]
+    code, out, err = run("train", folder / "train.csv", "-m", tmp_path / "m", *options, "--loss", "bpr")
+    assert (code, err) == (0, "")
+    assert "loss" in out
+    mine = fr.load(tmp_path / "m")
+    estimator = fr.FMRanker(4, loss="bpr", n_epochs=3, random_state=0)
+    expected = fr.Recommender(estimator, like_threshold=4, soft_positives=0.5).fit(pd.read_csv(folder / "train.csv"))
+    assert np.array_equal(mine.recommend(n=5).scores, expected.recommend(n=5).scores)
+    code, out, _ = run("evaluate", tmp_path / "m", folder / "test.csv")
+    assert code == 0
+    assert "ndcg@10" in out.lower()
+    assert "only rank" in out.replace("\n", " ")
+    clicks = tmp_path / "clicks.csv"
+    pd.read_csv(folder / "train.csv").drop(columns="rating").to_csv(clicks, index=False)
+    assert run("train", clicks, "-m", tmp_path / "clicks", "--no-target", "--epochs", 2)[0] == 0
+    assert (fr.load(tmp_path / "clicks").interactions_.label == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "solver"),
+    [
+        (["--task", "levels", "--like-threshold", 4], fr.FMOrdinal, "adagrad"),
+        (["--task", "levels", "--solver", "gibbs"], fr.FMOrdinal, "gibbs"),
+        (["--task", "ratings", "--solver", "gibbs", "--search-with", "mean"], fr.FMRegressor, "gibbs"),
+        (["--task", "ratings", "--solver", "als"], fr.FMRegressor, "als"),
+        (["--task", "likes", "--like-threshold", 4, "--solver", "gibbs"], fr.FMClassifier, "gibbs"),
+        (["--task", "lists", "--like-threshold", 4, "--solver", "ials"], fr.FMRanker, "ials"),
+    ],
+)
+def test_tasks_and_solvers(run, folder, tmp_path, options, kind, solver):
+    code, out, err = run("train", folder / "train.csv", "-m", tmp_path / "m", "--epochs", 8, *options)
+    assert (code, err) == (0, "")
+    rec = fr.load(tmp_path / "m")
+    assert type(rec.estimator_) is kind
+    assert rec.estimator_.solver == solver
+    assert rec.search_with == ("mean" if "mean" in options else "samples")
+    assert run("recommend", tmp_path / "m", "-o", tmp_path / "lists.jsonl", "--n", 3)[0] == 0
+    item = rec.recommend([3], n=1).item_ids[0, 0]
+    code, out, _ = run("explain", tmp_path / "m", "--user", 3, "--item", item)
+    assert code == 0
+    assert "score" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--task", "likes", "--loss", "bpr"], "--loss is not for --task likes (FMClassifier)"),
+        (["--task", "lists", "--negatives", 3], "set FMRanker(n_negatives=3)"),
+        (["--task", "ratings", "--soft-positives", 0.3], "soft_positives are for FMRanker"),
+        (["--task", "levels", "--solver", "als"], "solver"),
+    ],
+)
+def test_options_of_another_task(run, folder, tmp_path, options, message):
+    code, _, err = run("train", folder / "train.csv", "-m", tmp_path / "m", "--like-threshold", 4, *options)
+    assert code == ExitCode.DATA
+    assert message in " ".join(err.split())
+    assert not (tmp_path / "m").exists()
+
+
 def test_ids_are_integers_only_where_all_are_written_so(run, tmp_path):
     (tmp_path / "train.csv").write_text("user_id,item_id,rating\n007,1,1\n7,2,0\n12,10,1\n12,2,1\n")
     (tmp_path / "users.tsv").write_text("user_id\n12\n")  # text, since the model's users are

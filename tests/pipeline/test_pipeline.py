@@ -357,6 +357,33 @@ def test_command(folder):
 
 
 @pytest.mark.parametrize(
+    ("recommender", "estimator", "gate"),
+    [
+        ("soft_positives = 0.2", "", '{ "ndcg@10" = 0.0 }'),
+        ("soft_positives = { -1 = 0.0, 0 = 0.5 }\nlike_threshold = 1", 'class = "FMRanker"\nsolver = "ials"', "{}"),
+        ('search_with = "mean"', 'class = "FMRegressor"\nsolver = "gibbs"\nn_epochs = 12', "{ rmse = 0.0 }"),
+        ("", 'class = "FMOrdinal"', "{ rmse = 0.0, log_loss = 0.0 }"),
+    ],
+    ids=["default", "grades by target", "sampled", "levels"],
+)
+def test_every_estimator_makes_lists(folder, recommender, estimator, gate):
+    table = fr.datasets.make_planted_fm(120, 40, 4000, target="real", seed=0).table
+    table["rating"] = np.clip(np.round(table["rating"]), -1, 1)
+    pq.write_table(pa.table(table), folder / "ratings.parquet")
+    path = write(
+        folder,
+        ("negatives = 2", recommender),
+        *([("like_threshold = 0.0", "")] if "like_threshold" in recommender else []),
+        ('class = "FMClassifier"\nn_factors = 4\nn_epochs = 3', estimator),
+        ("min = { auc = 0.3 }", f"min = {gate}"),
+        ("max = { log_loss = 5 }", 'max = { "map@10" = 1 }'),
+    )
+    assert set(run(path).stages.values()) == {"done"}
+    assert set(run(path).stages.values()) == {"unchanged"}
+    assert fr.load(folder / "model.factorec").recommend(n=2).counts.min() > 0
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (("n_factors", "n_factor"), r"estimator\.n_factor: unknown key, did you mean n_factors\?"),
@@ -364,6 +391,9 @@ def test_command(folder):
         (('"FMClassifier"', '"FM"'), r"estimator\.class: must be one of FMRanker, .*FMOrdinal, got 'FM'"),
         (("n_factors = 4", "n_factors = 0"), r"estimator: n_factors must be .*, got 0"),
         (("negatives = 2", "negatives = -2"), r"recommender\.negatives: must be at least 0, got -2"),
+        (("negatives = 2", "soft_positives = {a = 1}"), r"recommender\.soft_positives: must name grades by target"),
+        (("negatives = 2", 'search_with = "all"'), r"recommender\.search_with: must be one of 'samples', 'mean'"),
+        (("negatives = 2", "soft_positives = 0.5"), r"estimator: soft_positives are for FMRanker"),
         (("like_threshold = 0.0", 'like_threshold = "4"'), r"recommender\.like_threshold: must be a number, got '4'"),
         (('interactions = "ratings.parquet"', ""), r"data\.interactions: is missing"),
         (('column = "age"', 'colum = "age"'), r"fields\.user\[0\]\.colum: unknown key, did you mean column\?"),

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.special import expit
 
-from factorec import FMClassifier, FMParameters, Recommender
+from factorec import FMClassifier, FMOrdinal, FMParameters, Recommender
 from factorec.errors import DataError, FormatError
 from factorec.formats.fm_artifact import write_fm_artifact
 from factorec.formats.recordio import read_recordio, write_recordio
@@ -207,6 +207,18 @@ def test_a_saved_recommender_answers_for_its_own_columns(tmp_path):
     body = json.dumps({"instances": [dense(row) for row in rows]}).encode()
     scores = [p["score"] for p in json.loads(invoke(model, body).body)["predictions"]]
     np.testing.assert_array_equal(scores, expit(rec.estimator_.decision_function(rows)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [FMOrdinal(2, n_epochs=2), FMClassifier(2, solver="gibbs", n_epochs=4)],
+    ids=["levels", "sampled likes"],
+)
+def test_a_recommender_whose_predictions_are_no_logistic_function_is_not_served(tmp_path, estimator):
+    table = {"user_id": [1, 1, 2, 3], "item_id": [5, 6, 5, 6], "rating": [1, 0, 1, 0]}
+    Recommender(estimator).fit(table).save(tmp_path / "m.factorec")
+    with pytest.raises(FormatError, match=r"m\.factorec: a FM.* cannot be served"):
+        load_model(tmp_path / "m.factorec")
 
 
 @pytest.mark.parametrize("predictor_type", ["binary_classifier", "regressor"])

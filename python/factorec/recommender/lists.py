@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..sinks import Sink, is_database, open_sink
 from .context import query_columns
+from .estimators import searched_parameters
 from .interactions import id_positions, read_column
 from .ranking import Ranker, check_n
 from .recommendations import Recommendations
@@ -243,7 +244,7 @@ class Lists(BaseEstimator):  # type: ignore[misc]
 
     def _ranker(self) -> Ranker:
         ranker: Ranker | None = self.__dict__.get("_cached_ranker")
-        if ranker is None:
+        if ranker is None or ranker.parameters is not searched_parameters(self):  # search_with was set anew
             ranker = self._cached_ranker = Ranker(self)
         return ranker
 

@@ -29,11 +29,11 @@ class Ranker:
 
     def __init__(self, rec: Recommender) -> None:
         encoder = rec.encoder_
-        self._parameters: FMParameters = searched_parameters(rec)
+        self.parameters: FMParameters = searched_parameters(rec)
         self._user_rows = encoder.entities("user").rows
         item_rows = encoder.entities("item").rows
-        self._vectors = self._parameters.item_vectors(item_rows)
-        self._offsets = self._parameters.item_offsets(item_rows)
+        self._vectors = self.parameters.item_vectors(item_rows)
+        self._offsets = self.parameters.item_offsets(item_rows)
         self._trained: dict[str, NDArray[np.bool_]] = {side: encoder.is_trained(side) for side in ("user", "item")}
         self._n_jobs = rec.estimator_.n_jobs
         self._index = ItemIndex(self._vectors, offsets=self._offsets, n_jobs=self._n_jobs)
@@ -60,7 +60,7 @@ class Ranker:
         """
         rows = self.query_rows(users, context)
         allowed = self._allowed(items)
-        result = self._index.search(self._parameters.query_vectors(rows), n, exclude=exclude, items=allowed)
+        result = self._index.search(self.parameters.query_vectors(rows), n, exclude=exclude, items=allowed)
         return result.ids, (result.scores + self._own(rows)[:, None]).astype(np.float32)
 
     def top_popular(
@@ -70,7 +70,7 @@ class Ranker:
         allowed = self._allowed(items)
         ids = self._popular.search(np.zeros((n_users, 1), np.float32), n, exclude=exclude, items=allowed).ids
         rows = self.query_rows(np.full(n_users, -1), context)
-        queries = self._parameters.query_vectors(rows)
+        queries = self.parameters.query_vectors(rows)
         scores = self._offsets[ids]
         for rank in range(n):
             scores[:, rank] += np.einsum("qk,qk->q", queries, self._vectors[ids[:, rank]])
@@ -90,7 +90,7 @@ class Ranker:
 
     @cached_property
     def _user_vectors(self) -> NDArray[np.float32]:
-        return self._parameters.query_vectors(self._user_rows)
+        return self.parameters.query_vectors(self._user_rows)
 
     @cached_property
     def _similar_items(self) -> ItemIndex:
@@ -102,7 +102,7 @@ class Ranker:
 
     def _own(self, rows: csr_matrix) -> NDArray[np.float64]:
         """What a query adds to the score of every item."""
-        return self._parameters.bias + self._parameters.query_offsets(rows)
+        return self.parameters.bias + self.parameters.query_offsets(rows)
 
     def _allowed(self, items: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         return _unless_all(self.trained_items if items is None else items)

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from .._threads import resolve_n_jobs
 from ..errors import DataError, FormatError
-from ..fm import FMParameters
+from ..fm import FMOrdinal, FMParameters
 from .messages import JSON, JSON_LINES, RECORDIO, Predictions
 
 __all__ = ["FMModel", "Model", "load_model"]
@@ -186,6 +186,10 @@ def _load_recommender(path: str | PathLike[str], n_jobs: int | None) -> Model:
         estimator = load(path).estimator_
     except FormatError as error:
         raise FormatError(f"{error}; nor is it a model.tar.gz") from None
-    return FMModel(
-        estimator.parameters_, "binary_classifier" if is_classifier(estimator) else "regressor", n_jobs=n_jobs
-    )
+    likes = is_classifier(estimator)
+    if isinstance(estimator, FMOrdinal) or (likes and estimator.solver == "gibbs"):
+        raise FormatError(
+            f"{fspath(path)}: a {type(estimator).__name__} with solver {estimator.solver!r} cannot be served: answers "
+            "are scores and their logistic function, which is not what it predicts; use factorec.load"
+        )
+    return FMModel(estimator.parameters_, "binary_classifier" if likes else "regressor", n_jobs=n_jobs)
