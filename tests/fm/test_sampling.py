@@ -127,3 +127,11 @@ def test_refusals():
         sampling().draw([0], -1, 0)
     with pytest.raises(errors.DataError, match="negatives are for FMClassifier"):
         FMRegressor().fit(make_ids(negatives=1))
+
+
+def test_what_was_seen_twice_counts_once():
+    seen = sparse.csr_array((np.ones(4, np.float32), np.array([0, 1, 1, 1]), np.array([0, 4])), (1, 4))
+    sampling = NegativeSampling(2, seen)
+    of_user, of_item = sampling.expected(np.array([0]), np.ones(1))
+    assert of_user.tolist() == [2.0]
+    assert of_item.tolist() == [0.0, 0.0, 1.0, 1.0]

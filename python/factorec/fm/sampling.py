@@ -62,6 +62,7 @@ class NegativeSampling:
         structure = as_csr(structure, name="seen")
         if not structure.has_sorted_indices:
             structure = structure.sorted_indices()
+        structure.data[:] = 1  # of what is stored twice, the sum
         object.__setattr__(self, "seen", structure)
 
     def csr_tuple(self) -> CsrTuple:
