@@ -13,7 +13,7 @@ from typing import Any
 import openblas
 from factorec import _core
 
-PEERS = ("faiss-cpu", "implicit", "libmf", "myfm", "modern-fm", "xlearn", "lightfm-next", "fastfm")
+PEERS = ("faiss-cpu", "implicit", "libmf", "myfm", "modern-fm", "xlearn", "lightfm-next", "fastfm", "irspack")
 PACKAGES = ("factorec", "numpy", "scipy", "scikit-learn", "joblib", "starlette", "uvicorn", *PEERS)
 
 
