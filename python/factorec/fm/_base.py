@@ -119,7 +119,7 @@ class BaseFM(Learner):
         X, y, sample_weight, field_ranges
             As in ``fit``.
         classes : array-like, optional
-            The two classes, where the first rows may hold only one (classifiers).
+            The two classes, where the first rows may hold only one (classifiers), or all levels (`FMOrdinal`).
 
         Returns
         -------
@@ -196,7 +196,8 @@ class BaseFM(Learner):
         Returns
         -------
         ndarray of float64, shape (n_rows,)
-            Log-odds of the second class for a classifier, unclipped predictions for a regressor.
+            Log-odds of the second class for a classifier, unclipped predictions for a regressor, what the cuts divide
+            for `FMOrdinal`.
         """
         rows, n_threads = self._rows_to_score(X), resolve_n_jobs(self.n_jobs)
         if not rows.n_rows:
