@@ -106,7 +106,7 @@ def tune(
     >>> rec = fr.Recommender(fr.FMRegressor(n_factors=4))
     >>> found = tune(rec, data.table, n_trials=3, max_epochs=10)
     >>> found.metric, len(found.study.trials), rec.estimator.n_epochs
-    ('rmse', 3, 50)
+    ('rmse', 3, None)
     """
     optuna()
     _check(rec, n_trials, timeout, max_epochs)
