@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
+
+from workloads import Ratings
 
 Train = Callable[[int], object]
 
@@ -22,6 +25,26 @@ def myfm(X: Any, y: np.ndarray, *, k: int, logistic: bool, threads: int, folder:
 
     estimator = MyFMClassifier if logistic else MyFMRegressor
     return lambda n_epochs: estimator(rank=k).fit(X, y, n_iter=n_epochs, n_kept_samples=1)
+
+
+def gibbs_of_myfm(data: Ratings, k: int) -> Callable[..., np.ndarray]:
+    """Sweeps over ids of users and items, each a group with priors of its own; gives predictions at positions."""
+    from myfm import MyFMRegressor
+
+    X = data.training_set(data.ratings).to_csr().astype(np.float64)
+    groups = [data.n_users, data.n_items]
+
+    def run(n_sweeps: int, *, kept: int = 1, at: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+        options = {"n_iter": n_sweeps, "n_kept_samples": kept, "group_shapes": groups}
+        model = MyFMRegressor(rank=k, random_seed=0).fit(X, data.ratings.astype(np.float64), **options)
+        if at is None:
+            return np.zeros(0)
+        users, items = at
+        rows = np.column_stack([users, items + data.n_users]).ravel()
+        starts = np.arange(0, len(rows) + 1, 2)
+        return np.asarray(model.predict(csr_matrix((np.ones(len(rows)), rows, starts), shape=(len(users), X.shape[1]))))
+
+    return run
 
 
 def modern_fm(X: Any, y: np.ndarray, *, k: int, logistic: bool, threads: int, folder: Path) -> Train:

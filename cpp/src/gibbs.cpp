@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "factorec/chunks.hpp"
 #include "factorec/rng.hpp"
 #include "feature_draws.hpp"
 #include "gibbs_blocks.hpp"
@@ -44,7 +45,7 @@ class GibbsSampler::State {
       sums_ = draws_->draw_block(b, shift, options_.draw, rng.fork(kFirstBlock + b), control);
       shift = 0.0f;
     }
-    const double error = root_mean_square();
+    const double error = root_mean_square(control);
     if (latent_) sums_ = latent_->draw(rng.fork(kLatent), control);
     return error;
   }
@@ -105,15 +106,22 @@ class GibbsSampler::State {
     return static_cast<float>(step);
   }
 
-  double root_mean_square() const {
-    double squares = 0.0, count = 0.0;
-    for (std::size_t p = 0; p < model_.residual.size(); ++p) {
-      const double weight = model_.weight.empty() ? 1.0 : static_cast<double>(model_.weight[p]);
-      const auto e = static_cast<double>(model_.residual[p]);
-      squares += weight * e * e;
-      count += weight;
-    }
-    return count > 0 ? std::sqrt(squares / count) : 0.0;
+  double root_mean_square(Control& control) const {
+    const Chunks chunks(model_.n_rows, 1 << 14);
+    std::vector<ResidualSums> of_chunk(static_cast<std::size_t>(chunks.count()));
+    parallel_for(chunks.count(), options_.n_threads, control, [&](std::int64_t chunk, int) {
+      ResidualSums sums;
+      for (std::int64_t i = chunks.begin(chunk); i < chunks.end(chunk); ++i) {
+        const auto p = static_cast<std::size_t>(i);
+        const double weight = model_.weight.empty() ? 1.0 : static_cast<double>(model_.weight[p]);
+        sums.count += weight;
+        sums.squares += weight * static_cast<double>(model_.residual[p]) * static_cast<double>(model_.residual[p]);
+      }
+      of_chunk[static_cast<std::size_t>(chunk)] = sums;
+    });
+    ResidualSums sums;
+    for (const ResidualSums& part : of_chunk) sums.add(part);
+    return sums.count > 0 ? std::sqrt(sums.squares / sums.count) : 0.0;
   }
 
   GibbsOptions options_;

@@ -12,7 +12,7 @@
 namespace factorec {
 namespace {
 
-constexpr std::int64_t kRowsOfUnit = std::int64_t{1} << 13;
+constexpr std::int64_t kRowsOfUnit = std::int64_t{1} << 11;
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // Rows in the order of the first block's entities.
