@@ -81,7 +81,7 @@ class FMClassifier(ClassifierMixin, BaseFM):  # type: ignore[misc]
     n_samples : int, default=64
         Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
         4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
-        (``parameters_.mean()`` has n_factors).
+        (``parameters_.mean()`` has n_factors). The more, the better the mean: with n_epochs of them every sweep counts.
     burn_in : int, optional
         Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
         n_epochs; a tenth where ``warm_start`` goes on.
