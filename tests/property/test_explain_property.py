@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from factorec.explain import explain_item, influence, resolved_scores
+from factorec.explain import OrderedLevels, explain_item, influence, resolved_scores
+
+STARS = [OrderedLevels([-2, -0.5, 0.3, 1.5], link, levels=[1, 2, 3, 4, 5]) for link in ("logit", "probit")]
 
 
 @st.composite
@@ -31,8 +33,9 @@ def users(draw):
     rows[:, 0] = draw(st.sampled_from([1.0, 1.0, 0.5, -2.0]))
     rows[np.arange(n + m), 1 + np.arange(n + m)] = 1
     rows[:, -3:] = draw(hnp.arrays(np.float32, (n + m, 3), elements=st.sampled_from([0, 0, 1, -0.5])))
-    loss = draw(st.sampled_from(["squared", "logistic"]))
-    targets = st.sampled_from([0.0, 1.0]) if loss == "logistic" else st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
+    loss = draw(st.sampled_from(["squared", "logistic", "probit", *STARS]))
+    likes = loss in ("logistic", "probit")
+    targets = st.sampled_from([0.0, 1.0]) if likes else st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
     options = {
         "sample_weight": draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.25, 1.0, 1.0, 3.0]))),
         "loss": loss,
@@ -68,12 +71,15 @@ def test_influence_is_the_derivative_of_the_resolved_score(user, data):
     k = data.draw(st.integers(0, len(y) - 1))
     step = 1.0 if options["loss"] == "squared" else 1e-5
     low, high = y.copy(), y.copy()
-    if y[k] > 0.5:
+    if options["loss"] in STARS:  # the mean change to both sides, at either end to the one
+        low[k], high[k] = np.clip([y[k] - step, y[k] + step], 1, 5)
+    elif y[k] > 0.5:
         low[k] -= step
     else:
         high[k] += step
     J = influence(p, X, y, wanted, **options)[:, k]
-    slope = (resolved_scores(p, X, high, wanted, **options) - resolved_scores(p, X, low, wanted, **options)) / step
+    slope = resolved_scores(p, X, high, wanted, **options) - resolved_scores(p, X, low, wanted, **options)
+    slope /= high[k] - low[k]
     tolerance = 1e-9 if options["loss"] == "squared" else 3e-3
     np.testing.assert_allclose(J, slope, atol=tolerance * scale(J), rtol=tolerance)
 

@@ -14,6 +14,8 @@ from scipy import sparse
 import factorec as fr
 from factorec import fm
 from factorec.explain import resolved_scores
+from factorec.recommender.objectives import objective_of
+from factorec.recommender.own_problem import own_problem, rows_of_user
 
 N_USERS, N = 160, 20
 NEGATIVES = 8
@@ -86,6 +88,35 @@ def test_resolved_scores_rank_as_the_model_does(ratings, kind, options):
             break
     assert len(overlaps) == N_USERS
     assert np.mean(overlaps) >= 0.85
+
+
+# The least overlap. Of a sampled model, the mean of its parameters is explained; a loss of lists has one in its place.
+SOLVERS = {
+    "least squares": (fr.FMRegressor(16, solver="als", random_state=0), 0.95),
+    "implicit": (fr.FMRanker(solver="ials", random_state=0), 0.95),
+    "levels": (fr.FMOrdinal(random_state=0), 0.85),
+    "sampled": (fr.FMRegressor(10, solver="gibbs", n_epochs=100, random_state=0), 0.8),
+    "sampled levels": (fr.FMOrdinal(10, solver="gibbs", n_epochs=100, random_state=0), 0.8),
+    "softmax": (fr.FMRanker(random_state=0), 0.75),
+    "bpr": (fr.FMRanker(loss="bpr", random_state=0), 0.75),
+    "warp": (fr.FMRanker(loss="warp", random_state=0), 0.75),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", list(SOLVERS))
+def test_what_explains_other_solvers_ranks_as_they_do(movielens_ua, kind):
+    estimator, least = SOLVERS[kind]
+    rec = fr.Recommender(estimator, like_threshold=4).fit(movielens_ua.train)
+    p, history, objective = rec.estimator_.parameters_, rec.interactions_, objective_of(rec)
+    overlaps = []
+    for u in np.random.default_rng(0).permutation(len(rec.encoder_.users_))[:N_USERS]:
+        unseen = np.setdiff1d(np.arange(len(rec.encoder_.items_)), history.items[history.rows_of(u)])
+        wanted = rows_of_user(rec, u, unseen, None)
+        resolved = resolved_scores(p.mean(), X_wanted=wanted, **own_problem(rec, u, objective))
+        model = p.decision_function(wanted)
+        overlaps.append(len(np.intersect1d(np.argsort(-model)[:N], np.argsort(-resolved)[:N])) / N)
+    assert np.mean(overlaps) >= least
 
 
 FIELDS = {

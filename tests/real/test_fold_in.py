@@ -26,20 +26,29 @@ def hold_out(data, column):
 
 
 def loss(rec, table):
-    if isinstance(rec.estimator_, fr.FMRegressor):
+    if not isinstance(rec.estimator_, fr.FMClassifier):
         return np.sqrt(np.mean((table["rating"] - rec.predict(table)) ** 2))
     p, like = rec.predict(table), table["rating"] >= 4
     return -np.mean(np.log(np.where(like, p, 1 - p)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("solver", ["adagrad", "adam"])
-@pytest.mark.parametrize("estimator", [fr.FMClassifier, fr.FMRegressor])
+@pytest.mark.parametrize(
+    ("estimator", "solver"),
+    [
+        *((fr.FMClassifier, solver) for solver in ("adagrad", "adam", "gibbs")),
+        *((fr.FMRegressor, solver) for solver in ("adagrad", "adam", "gibbs", "als")),
+        (fr.FMOrdinal, "adagrad"),
+        (fr.FMOrdinal, "gibbs"),
+    ],
+)
 @pytest.mark.parametrize("side", ["user", "item"])
 @pytest.mark.filterwarnings("ignore:.*does not know:UserWarning")  # films that only held-out users rated
 def test_folding_in_is_almost_as_good_as_training_again(movielens, side, estimator, solver):
     rest, given, asked = hold_out(movielens, f"{side}_id")
-    settings = {"n_factors": 64, "solver": solver, "random_state": 0}
+    settings = {"n_factors": 64 if solver in ("adagrad", "adam") else 10, "solver": solver, "random_state": 0}
+    if solver == "gibbs":
+        settings["n_epochs"] = 100
     rec, again = (fr.Recommender(estimator(**settings), like_threshold=4) for _ in range(2))
     again.fit({name: np.concatenate([rest[name], given[name]]) for name in rest})
     rec.fit(rest)
