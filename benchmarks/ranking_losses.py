@@ -124,9 +124,10 @@ WITH_NEGATIVES: list[dict[str, Any]] = [
     {"n_epochs": 40, "l2_factors": 0.03},
     {"n_epochs": 40, "l2_factors": 0.03, "l2_linear": 0.005},
 ]
+SLOWLY = {"n_epochs": 40, "learning_rate": 0.07, "l2_linear": 0.003, "init_scale": 0.1}
 METHODS = [
-    Method("FMRanker softmax", ranker("softmax"), graded, [{}, {"l2_factors": 0.03}, {"l2_factors": 0.05}]),
-    Method("FMRanker softmax, likes only", ranker("softmax"), likes_only, [{}, {"l2_factors": 0.03}]),
+    Method("FMRanker softmax", ranker("softmax"), graded, [{}, {"l2_factors": 0.03}, SLOWLY]),
+    Method("FMRanker softmax, likes only", ranker("softmax"), likes_only, [{}, SLOWLY]),
     Method("FMRanker bpr", ranker("bpr"), graded, [{}, {"l2_linear": 0.01, "l2_factors": 0.01}]),
     Method("FMRanker warp", ranker("warp"), graded, [{}, {"n_epochs": 15, "l2_linear": 0.3, "l2_factors": 0.3}]),
     Method("FMRanker ials", lambda k, **s: FMRanker(k, solver="ials", **s), graded, [{}]),
