@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from factorec.errors import DataError
 from factorec.fm import FMClassifier, FMOrdinal, FMRegressor, StopTraining, TrainingSet
+from factorec.fm._predictive import LikesPredictive
 
 ESTIMATORS = [FMRegressor, FMClassifier, FMOrdinal]
 
@@ -162,6 +163,14 @@ def test_likes_are_the_normal_distribution_of_what_the_samples_say():
     log_loss = -np.mean(np.where(target == 1, np.log(p), np.log1p(-p)))
     assert history["log_loss"][-1] == pytest.approx(log_loss, rel=1e-4)
     assert history["accuracy"][-1] == pytest.approx(np.mean((p >= 0.5) == target))
+
+
+def test_metrics_of_certain_likes_are_finite():
+    likes = LikesPredictive(3)
+    likes.add(np.array([1e6, -1e6, 50.0]), 1.0)
+    metrics = likes.metrics(np.array([1.0, 0.0, 0.0]), None, 1)
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+    assert 100 < metrics["log_loss"] < 1000
 
 
 @pytest.mark.parametrize("row_noise", [False, True])

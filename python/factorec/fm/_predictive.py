@@ -95,7 +95,8 @@ class LikesPredictive(Predictive):
 
     def metrics(self, target: Array, weight: Any, n_threads: int) -> dict[str, float]:
         margin = self._margin()
-        log_odds = np.copysign(logit(ndtr(-np.abs(margin))), margin)  # no digits lost near 1
+        # No digits lost near 1; beyond 37 the probability would be 0 and its log-odds infinite.
+        log_odds = np.copysign(logit(ndtr(-np.minimum(np.abs(margin), 37.0))), margin)
         values = _core.classification_metrics(log_odds.astype(np.float32), target.astype(np.float32), weight, n_threads)
         return dict(zip(("log_loss", "accuracy", "f1", "auc"), values, strict=True))
 
