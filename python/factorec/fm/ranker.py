@@ -107,10 +107,27 @@ class FMRanker(BaseFM):
     0.3 for a film that was watched and rated low. A row of target 0 is not trained on. ``negatives.seen`` says what is
     never drawn as a negative; ``negatives.n_per_positive`` is not read.
 
-    The defaults were chosen by NDCG@10 on ten ratings a user held out of MovieLens 100K's ua.base, with ratings below 4
-    at grade 0.3, which beats leaving them out. ``python benchmarks/ranking_losses.py`` compares the losses there with
-    `FMClassifier`: on sampled negatives, with low ratings as positives of weight 0.3 and 40 epochs, that ranks as well
-    as "softmax" or slightly better; trained on likes and dislikes alone it ranks worse than popularity.
+    ``solver="ials"`` draws no negatives. With the score ``s(q, i) = <V'x_q, V'x_i>`` of queries and items
+    (``interactions="bipartite"``, no linear weights) it minimises
+
+        ``1/2 sum_r grade_r weight_r (1 - s_r)**2 + 1/2 unobserved_weight sum_qi s(q, i)**2
+        + 1/2 sum_f lambda_f |V_f|**2``
+
+    over the rows r and all pairs of a query and an item that have rows, observed pairs included: implicit ALS [4]_ in
+    the form of [5]_. ``lambda_f``, in ``penalties_``, is ``l2_factors`` times the weight of all pairs with feature f,
+    of both sums. An epoch solves for the factors of all queries, then for those of all items: exactly where ids are
+    the only features, in blocks of 64 where there are more than 128 factors [6]_, and by conjugate gradients over all
+    features of a side where entities share some. A query is a user, or a user in one of the contexts of its rows,
+    which share the user's part in the sum over all pairs by their rows. ``loss``, ``learning_rate``, ``l2_linear``,
+    ``n_negatives``, ``negative_sampling`` and ``batch_size`` mean nothing then and must be left alone; ``partial_fit``
+    raises. The defaults of ``l2_factors``, 0.0115, and ``unobserved_weight`` were chosen together, on ratings held out
+    of ua.base.
+
+    The defaults of "adagrad" were chosen by NDCG@10 on ten ratings a user held out of MovieLens 100K's ua.base, with
+    ratings below 4 at grade 0.3, which beats leaving them out. ``python benchmarks/ranking_losses.py`` compares the
+    losses there with `FMClassifier`: on sampled negatives, with low ratings as positives of weight 0.3 and 40 epochs,
+    that ranks as well as "softmax" or slightly better; trained on likes and dislikes alone it ranks worse than
+    popularity.
 
     References
     ----------
