@@ -1,5 +1,6 @@
 #include "symmetric_eigen.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -10,19 +11,19 @@ namespace {
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // a := Q' a Q with `diagonal` and `below` (below[i] couples i and i + 1); q := Q', whose rows are the new axes.
+// Parts of rows no larger than `small` are left: they are rounding errors, of which there may be nothing to reflect.
 void make_tridiagonal(std::vector<double>& a, std::vector<double>& q, std::vector<double>& diagonal,
-                      std::vector<double>& below, std::int64_t n) {
+                      std::vector<double>& below, double small, std::int64_t n) {
   std::vector<double> v(at(n)), p(at(n));
   q.assign(at(n * n), 0.0);
   for (std::int64_t i = 0; i < n; ++i) q[at(i * n + i)] = 1.0;
   for (std::int64_t c = 0; c + 2 < n; ++c) {
     // The reflection that takes row c right of its neighbour to zero.
-    double squares = 0.0;
-    for (std::int64_t j = c + 1; j < n; ++j) squares += a[at(c * n + j)] * a[at(c * n + j)];
+    double tail = 0.0;
+    for (std::int64_t j = c + 2; j < n; ++j) tail += a[at(c * n + j)] * a[at(c * n + j)];
     const double head = a[at(c * n + c + 1)];
-    const double tail = squares - head * head;
-    if (!(tail > 0.0)) continue;
-    const double norm = head > 0.0 ? -std::sqrt(squares) : std::sqrt(squares);
+    if (!(tail > small * small)) continue;
+    const double size = std::sqrt(head * head + tail), norm = head > 0.0 ? -size : size;
     for (std::int64_t j = c + 1; j < n; ++j) v[at(j)] = a[at(c * n + j)];
     v[at(c + 1)] = head - norm;
     const double scale = 2.0 / (tail + v[at(c + 1)] * v[at(c + 1)]);
@@ -94,17 +95,19 @@ void ql_step(std::vector<double>& d, std::vector<double>& e, std::vector<double>
 }  // namespace
 
 std::vector<double> symmetric_eigen(std::vector<double>& a, std::int64_t n) {
-  for (const double value : a)
+  double largest = 0.0;
+  for (const double value : a) {
     if (!std::isfinite(value)) throw std::domain_error("a matrix of sums is not finite");
+    largest = std::max(largest, std::fabs(value));
+  }
+  // Beside the largest entry, and not beside their neighbours: a matrix of low rank is rounding errors elsewhere.
+  const double small = std::numeric_limits<double>::epsilon() * largest;
   std::vector<double> diagonal(at(n)), below(at(n)), vectors;
-  make_tridiagonal(a, vectors, diagonal, below, n);
+  make_tridiagonal(a, vectors, diagonal, below, small, n);
   for (std::int64_t first = 0; first < n; ++first)
     for (int step = 0;; ++step) {
       std::int64_t last = first;
-      for (; last + 1 < n; ++last) {
-        const double size = std::fabs(diagonal[at(last)]) + std::fabs(diagonal[at(last + 1)]);
-        if (std::fabs(below[at(last)]) <= std::numeric_limits<double>::epsilon() * size) break;
-      }
+      while (last + 1 < n && std::fabs(below[at(last)]) > small) ++last;
       if (last == first) break;
       if (step == 100) throw std::domain_error("the eigenvalues of a matrix of sums do not converge");
       ql_step(diagonal, below, vectors, first, last, n);

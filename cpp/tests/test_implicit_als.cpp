@@ -160,6 +160,17 @@ FACTOREC_TEST(implicit_als, eigenvectors) {
       }
     CHECK_NEAR(worst, 0.0, 1e-11);
   }
+  // Of rank 1, at any scale.
+  for (const double scale : {1.0, 1e-45, 1e30, 0.0}) {
+    std::vector<double> a(31 * 31);
+    for (std::int64_t i = 0; i < 31; ++i)
+      for (std::int64_t j = 0; j < 31; ++j) a[i * 31 + j] = scale * CounterRng(8).normal(i) * CounterRng(8).normal(j);
+    for (double& value : a) value = static_cast<double>(static_cast<float>(value));
+    double trace = 0.0, sum = 0.0;
+    for (std::int64_t i = 0; i < 31; ++i) trace += a[i * 31 + i];
+    for (const double value : symmetric_eigen(a, 31)) sum += value;
+    CHECK_NEAR(sum, trace, 1e-12 * trace);
+  }
   std::vector<double> bad(4, std::numeric_limits<double>::infinity());
   CHECK_THROWS(std::domain_error, symmetric_eigen(bad, 2), "finite");
 }

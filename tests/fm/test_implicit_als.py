@@ -78,7 +78,7 @@ class Problem:
             expected = sweep(*arrays, expected, unobserved_weight, *self.exposure, block_size=block_size)
             np.testing.assert_allclose(self.scores(factors), self.scores(expected), rtol=0, atol=2e-4)
             of = objective(*arrays, factors.astype(float), unobserved_weight, *self.exposure)
-            np.testing.assert_allclose(value, of, rtol=1e-5)
+            np.testing.assert_allclose(value, of, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("shared", [(0, 0), (4, 3), (0, 5)])
