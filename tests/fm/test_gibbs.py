@@ -299,7 +299,7 @@ def test_warm_start_goes_on(estimator):
     with pytest.raises(DataError, match="n_factors is 5"):
         fm.set_params(n_factors=5).fit(data)
     if estimator is FMRegressor:
-        with pytest.raises(DataError, match="cannot go on from it"):
+        with pytest.raises(DataError, match="cannot go on"):
             fm.set_params(n_factors=3, solver="adagrad").fit(data)
 
 

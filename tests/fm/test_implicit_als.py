@@ -315,8 +315,16 @@ def test_weights_beyond_float32_are_an_error_that_leaves_the_estimator(data):
 
 def test_partial_fit_is_refused(data):
     fm = ranker().fit(data)
+    assert not hasattr(ranker(), "partial_fit")
     with pytest.raises(DataError, match="no partial_fit"):
         fm.partial_fit(data)
+
+
+@pytest.mark.parametrize(("first", "then"), [("ials", "adagrad"), ("adagrad", "ials")])
+def test_one_solver_does_not_go_on_from_the_other(data, first, then):
+    fm = FMRanker(n_factors=4, n_epochs=2, solver=first, warm_start=True, random_state=0).fit(data)
+    with pytest.raises(DataError, match="cannot go on: the fitted model has interactions="):
+        fm.set_params(solver=then).fit(data)
 
 
 def test_an_interrupt_leaves_the_estimator(data):

@@ -17,7 +17,7 @@ from ._sampler_rows import SamplerRows
 from ._samples import Draw
 from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, query_border, some_rows
 from ._tuned import tuned_by_field
-from ._weights import go_on, keep_untouched, random_weights
+from ._weights import check_going_on, go_on, keep_untouched, random_weights
 from .parameters import FMParameters
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def train_by_als(
         weights = random_weights(totals, ids_of, learner.n_factors, START_SCALE, seed, start[0])
         state = SolverState.start(len(totals), seed, *start[1:])
     else:
-        if before.n_factors != learner.n_factors:
-            raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
+        check_going_on(learner, before, interactions=None)
         state = learner.solver_state_.copy()
         weights = go_on(before, state, totals, problem.rows.id_features(), START_SCALE)
     mean, scale = state.target_mean, state.target_scale

@@ -28,7 +28,7 @@ __all__ = ["BaseFM"]
 class BaseFM(Learner):
     """What all factorization machines share: fitting, parameters, raw scores.
 
-    Not made by itself: ``FMClassifier`` and ``FMRegressor`` are.
+    Not made by itself: `FMClassifier`, `FMRegressor`, `FMOrdinal` and `FMRanker` are.
 
     Attributes
     ----------
@@ -128,8 +128,8 @@ class BaseFM(Learner):
         Raises
         ------
         DataError, ValueError
-            For input that cannot be used. With solver "gibbs" or "als" there is no such method: asking for it is a
-            `DataError` that is an AttributeError too.
+            For input that cannot be used. With solver "gibbs", "als" or "ials" there is no such method: asking for it
+            is a `DataError` that is an AttributeError too.
         DivergenceError
             If loss or parameters are no longer finite; the estimator is then what it was before.
         """

@@ -12,7 +12,7 @@ from ..errors import DataError
 __all__ = ["SWEEPING", "by_steps"]
 
 # Solvers that go from feature to feature, over all rows of each: they have no step over some rows alone.
-SWEEPING = ("als", "gibbs")
+SWEEPING = ("als", "gibbs", "ials")
 
 
 class _NoSuchMethodError(DataError, AttributeError):

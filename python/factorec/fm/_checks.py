@@ -35,7 +35,8 @@ def check_real(name: str, value: Any, *, low: float, above: bool = False) -> flo
     """A finite number of at least ``low``, or above it."""
     bad = isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(float(value))
     if bad or value < low or (above and value == low):
-        raise DataError(f"{name} must be a finite number {'above' if above else 'of at least'} {low}, got {value!r}")
+        bound = f" {'above' if above else 'of at least'} {low}" if np.isfinite(low) else ""
+        raise DataError(f"{name} must be a finite number{bound}, got {value!r}")
     return float(value)
 
 

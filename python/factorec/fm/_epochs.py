@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .._threads import resolve_n_jobs
-from ..errors import DataError
 from ._averaging import averaged_epochs
 from ._epoch_metrics import EvalRows
 from ._fitting import FitOptions, SolverState, run_epochs
@@ -18,7 +17,7 @@ from ._progress import OnEpoch, show_progress
 from ._rates import LearningRates
 from ._regularization import Regularization, combined, total_weights
 from ._tuned import tuned_by_field
-from ._weights import expected_negatives, go_on, returned
+from ._weights import check_going_on, expected_negatives, go_on, returned
 from .penalties import Penalties
 
 if TYPE_CHECKING:
@@ -53,10 +52,6 @@ def train_by_epochs(
     l2 = Regularization(learner.l2_linear, learner.l2_factors, learner._count_power(), problem.rows, totals, tuned)
     levels = learner._levels()
     before = learner.parameters_ if going_on else None
-    if before is not None and (before.posterior is not None or before.interactions != "all"):
-        raise DataError(
-            f'the model was fitted by sweeps, with samples or bipartite: solver="{learner.solver}" cannot go on from it'
-        )
     if before is None:
         start = learner._start(problem.target, problem.weight, expected_negatives(problem))
         weights = learner._start_weights(totals, problem.rows.id_features(), seed, start)
@@ -65,8 +60,7 @@ def train_by_epochs(
             state.cuts = start_cuts(problem.target, problem.weight, len(levels.values))
             state.cut_accumulator = np.ones_like(state.cuts)
     else:
-        if before.n_factors != learner.n_factors:
-            raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
+        check_going_on(learner, before)
         state = learner.solver_state_
         weights = go_on(before, state, totals, problem.rows.id_features(), learner.init_scale)
     mean, scale = state.target_mean, state.target_scale

@@ -16,7 +16,7 @@ from ._regularization import total_weights
 from ._sampler_rows import SamplerRows
 from ._samples import Draw, Samples
 from ._sweeps import START_SCALE, Sweeps, Watched, make_sampler, query_border, some_rows
-from ._weights import random_weights
+from ._weights import check_going_on, random_weights
 
 if TYPE_CHECKING:
     from ._learner import Learner
@@ -94,7 +94,9 @@ def _burn_in(burn_in: int | None, n_sweeps: int, going_on: bool) -> int:
     if burn_in is None:
         return n_sweeps // 10 if going_on else min(START_SWEEPS + n_sweeps // 10, n_sweeps - 1)
     if burn_in >= n_sweeps:
-        raise DataError(f"burn_in is {burn_in}, but n_epochs is {n_sweeps}: no sweep would be kept")
+        raise DataError(
+            f"burn_in is {burn_in}, but n_epochs is {n_sweeps}: no sweep would be kept; lower burn_in or raise n_epochs"
+        )
     return burn_in
 
 
@@ -109,8 +111,7 @@ def _start(learner: Learner, problem: Problem, seed: int, going_on: bool) -> tup
     before, state = learner.parameters_, learner.solver_state_.copy()
     if before.posterior is not None:
         before = before.sample(before.posterior.n_samples - 1)
-    if before.n_factors != learner.n_factors:
-        raise DataError(f"n_factors is {learner.n_factors}, the fitted model has {before.n_factors}")
+    check_going_on(learner, before, interactions=None)
     scale = state.target_scale
     # Two levels have a bias in the core, and one cut here.
     bias = before.bias if state.cuts is None or len(state.cuts) > 1 else -float(state.cuts[0])

@@ -19,7 +19,7 @@ from ._ranking import RankedLists, positives
 from ._regularization import Regularization, entity_features
 from ._rows import RowArrays, csr_tuple
 from ._tuned import tuned_by_field
-from ._weights import go_on, random_weights
+from ._weights import check_going_on, go_on, random_weights
 from .parameters import FMParameters
 from .penalties import Penalties
 from .training_set import TrainingSet
@@ -180,10 +180,7 @@ def train_implicit_als(
         state = SolverState.start(len(totals), seed, 0.0, 1.0)
         weights = random_weights(totals, ids, ranker.n_factors, ranker.init_scale, seed, 0.0)
     else:
-        if before.n_factors != ranker.n_factors:
-            raise DataError(f"n_factors is {ranker.n_factors}, the fitted model has {before.n_factors}")
-        if before.interactions != "bipartite":
-            raise DataError("warm_start: solver 'ials' cannot go on from a model of another solver")
+        check_going_on(ranker, before, interactions="bipartite")
         state = ranker.solver_state_.copy()
         weights = go_on(before, state, totals, ids, ranker.init_scale).copy()
     with np.errstate(over="ignore"):

@@ -120,19 +120,9 @@ class Learner(Hooks):
     ) -> Problem:
         n_threads = resolve_n_jobs(self.n_jobs)
         if isinstance(X, TrainingSet):
-            if y is not None or sample_weight is not None or field_ranges is not None:
-                raise DataError(
-                    "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
-                )
-            if reset:
-                self.__dict__.pop("feature_names_in_", None)  # of an earlier table
-                self.n_features_in_ = X.n_features
-            elif X.n_features != self.n_features_in_:
-                raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
-            y, source, rows = X.target, X, X.row_arrays()
-            check_finite("target", y)
+            rows, weight = self._rows_of(X, y, sample_weight, field_ranges, reset=reset)
+            y, source = X.target, X
             classes = [0, 1] if self._loss == "logistic" and reset else classes
-            weight = row_weights(X.weight, X.n_rows, "weight")
         else:
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
@@ -148,6 +138,22 @@ class Learner(Hooks):
         if not class_weights:
             return problem
         return replace(problem, weight=self._row_weights(problem.weight, problem.target)).without_zero_weights()
+
+    def _rows_of(
+        self, data: TrainingSet, y: Any, sample_weight: Any, field_ranges: Ranges | None, *, reset: bool
+    ) -> tuple[RowArrays, npt.NDArray[np.float32] | None]:
+        """Rows and weights of a training set, whose target is finite."""
+        if y is not None or sample_weight is not None or field_ranges is not None:
+            raise DataError(
+                "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
+            )
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier table
+            self.n_features_in_ = data.n_features
+        elif data.n_features != self.n_features_in_:
+            raise DataError(f"the TrainingSet has {data.n_features} features, expected {self.n_features_in_}")
+        check_finite("target", data.target)
+        return data.row_arrays(), row_weights(data.weight, data.n_rows, "weight")
 
     def _held_out(self, n_rows: int, seed: int) -> npt.NDArray[np.bool_]:
         """Which rows early stopping holds out."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from ..errors import DataError
+from ._checks import check_real
 
 __all__ = [
     "Levels",
@@ -86,9 +87,12 @@ def level_weights(cut_weights: Any, levels: Array) -> Array:
                 raise DataError(
                     f"cut_weights names {level!r}, but the cuts are those below the levels {levels[1:].tolist()}"
                 )
-            weights[at[0]] = weight
+            weights[at[0]] = check_real(f"cut_weights[{level!r}]", weight, low=0)
     elif cut_weights is not None:
-        weights = np.asarray(cut_weights, np.float64)
+        try:
+            weights = np.asarray(cut_weights, np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"cut_weights must be numbers, one a cut, got {cut_weights!r}") from None
         if weights.shape != (len(levels) - 1,):
             raise DataError(
                 f"cut_weights has shape {weights.shape}; {len(levels)} levels have {len(levels) - 1} cuts between them"

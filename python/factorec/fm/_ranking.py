@@ -20,7 +20,7 @@ from ._rates import LearningRates
 from ._regularization import Regularization, combined, entity_features
 from ._rows import RowArrays, csr_tuple
 from ._tuned import tuned_by_field
-from ._weights import go_on, random_weights, returned
+from ._weights import check_going_on, go_on, random_weights, returned
 from .sampling import NegativeSampling
 from .training_set import TrainingSet
 
@@ -186,8 +186,7 @@ def train_to_rank(
         weights = random_weights(totals, rows.id_features(), ranker.n_factors, ranker.init_scale, seed, 0.0)
         state = SolverState.start(len(totals), seed, 0.0, 1.0)
     else:
-        if before.n_factors != ranker.n_factors:
-            raise DataError(f"n_factors is {ranker.n_factors}, the fitted model has {before.n_factors}")
+        check_going_on(ranker, before)
         state = ranker.solver_state_.copy()
         weights = go_on(before, state, totals, rows.id_features(), ranker.init_scale).copy()
     lists = {name: RankedLists(of, data.negatives.seen, name) for name, of in evaluation.items()}

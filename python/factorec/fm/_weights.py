@@ -19,7 +19,7 @@ from ._problem import Problem
 from .parameters import FMParameters
 from .penalties import Penalties
 
-__all__ = ["expected_negatives", "go_on", "grown", "keep_untouched", "random_weights", "returned"]
+__all__ = ["check_going_on", "expected_negatives", "go_on", "grown", "keep_untouched", "random_weights", "returned"]
 
 Totals = npt.NDArray[np.float64]
 
@@ -52,6 +52,19 @@ def random_weights(
     factors = _random_factors((len(totals), n_factors), init_scale, seed)
     factors[(totals == 0) | ~ids] = 0.0
     return Weights(bias, np.zeros(len(totals), np.float32), factors)
+
+
+def check_going_on(estimator: Any, p: FMParameters, *, interactions: str | None = "all") -> None:
+    """Refuse to go on from a model of another size or of other terms; None: of whatever terms."""
+    why = ""
+    if p.posterior is not None:
+        why = "the fitted model has samples"
+    elif interactions not in (None, p.interactions):
+        why = f"the fitted model has interactions={p.interactions!r}"
+    elif p.n_factors != estimator.n_factors:
+        why = f"n_factors is {estimator.n_factors}, the fitted model has {p.n_factors}"
+    if why:
+        raise DataError(f"solver={estimator.solver!r} cannot go on: {why}; fit anew with warm_start=False")
 
 
 def go_on(

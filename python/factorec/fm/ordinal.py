@@ -64,7 +64,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Gradient entries are clipped to plus or minus this.
     average : bool or float, default=False
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
-        It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
+        It helps "sgd"; the steps of "adagrad" shrink by themselves. Not for "gibbs". ``partial_fit`` and
         ``warm_start`` go on from the mean.
     n_samples : int, default=64
         Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
@@ -256,12 +256,10 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
     @property
     def explained_loss(self) -> OrderedLevels:
         """The loss of a row, which an explanation re-solves."""
-        levels = self._levels()
-        weights, values = tuple(levels.cut_weights.tolist()), tuple(levels.values.tolist())
-        cuts = tuple(self.cuts_.tolist())
+        cuts, values = tuple(self.cuts_.tolist()), tuple(self.levels_.tolist())
         if self.parameters_.posterior is not None:
             return OrderedLevels(cuts, link="probit", levels=values)
-        return OrderedLevels(cuts, cut_weights=weights, levels=values)
+        return OrderedLevels(cuts, cut_weights=tuple(self._levels().cut_weights.tolist()), levels=values)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .._threads import resolve_n_jobs
 from ..errors import DataError
 from ._base import BaseFM
-from ._checks import check_finite, check_integer, check_l2, check_real, row_weights
+from ._checks import check_integer, check_l2, check_real
 from ._implicit_als import train_implicit_als
 from ._learner import Ranges
 from ._problem import Problem
@@ -119,9 +119,9 @@ class FMRanker(BaseFM):
     the only features, in blocks of 64 where there are more than 128 factors [6]_, and by conjugate gradients over all
     features of a side where entities share some. A query is a user, or a user in one of the contexts of its rows,
     which share the user's part in the sum over all pairs by their rows. ``loss``, ``learning_rate``, ``l2_linear``,
-    ``n_negatives``, ``negative_sampling`` and ``batch_size`` mean nothing then and must be left alone; ``partial_fit``
-    raises. The defaults of ``l2_factors``, 0.0115, and ``unobserved_weight`` were chosen together, on ratings held out
-    of ua.base.
+    ``n_negatives``, ``negative_sampling`` and ``batch_size`` mean nothing then and must be left alone, and there
+    is no ``partial_fit``. The defaults of ``l2_factors``, 0.0115, and ``unobserved_weight`` were chosen together, on
+    ratings held out of ua.base.
 
     The defaults of "adagrad" were chosen by NDCG@10 on ten ratings a user held out of MovieLens 100K's ua.base, with
     ratings below 4 at grade 0.3, which beats leaving them out. ``python benchmarks/ranking_losses.py`` compares the
@@ -270,24 +270,15 @@ class FMRanker(BaseFM):
                 f"FMRanker takes a TrainingSet, not {type(X).__name__}: which columns are an item's and what a user "
                 "has seen do not show in a flat matrix. TrainingSet.from_ids makes one of ids, Recommender of a table"
             )
-        if y is not None or sample_weight is not None or field_ranges is not None:
-            raise DataError(
-                "a TrainingSet has its own target, weight and fields: pass no y, sample_weight, field_ranges"
-            )
-        if reset:
-            self.n_features_in_ = X.n_features
-        elif X.n_features != self.n_features_in_:
-            raise DataError(f"the TrainingSet has {X.n_features} features, expected {self.n_features_in_}")
-        check_finite("target", X.target)
+        rows, weight = self._rows_of(X, y, sample_weight, field_ranges, reset=reset)
         negative = np.flatnonzero(X.target < 0)
         if len(negative):
             raise DataError(
                 f"target[{negative[0]}] is {X.target[negative[0]]}: a ranker's targets are grades, 0 for rows that "
                 "are seen only"
             )
-        rows = X.row_arrays()
         rows.n_threads = resolve_n_jobs(self.n_jobs)
-        return Problem(X, rows, X.target, row_weights(X.weight, X.n_rows, "weight")).without_zero_weights()
+        return Problem(X, rows, X.target, weight).without_zero_weights()
 
     def _train(
         self,
@@ -302,11 +293,6 @@ class FMRanker(BaseFM):
         on_epoch: OnEpoch | None = None,
     ) -> None:
         if self.solver == "ials":
-            if add_penalties:
-                raise DataError(
-                    "solver 'ials' has no partial_fit: fit all rows with warm_start=True, or fold new users and items "
-                    "in"
-                )
             train_implicit_als(
                 self, problem, evaluation, n_epochs, stop_after, seed, going_on=going_on, on_epoch=on_epoch
             )

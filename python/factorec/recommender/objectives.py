@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 
-from .._losses import Loss, OrderedLevels
+from .._losses import Loss
 from ..fm import FMRanker
 
 if TYPE_CHECKING:
@@ -89,10 +88,7 @@ def objective_of(rec: Recommender, side: Literal["user", "item"] = "user") -> Ob
     estimator: Any = rec.estimator_
     if isinstance(estimator, FMRanker):
         return _of_lists(rec, estimator, side)
-    loss: Loss = getattr(estimator, "explained_loss", "logistic" if is_classifier(estimator) else "squared")
-    if isinstance(loss, OrderedLevels) and loss.levels is None:
-        loss = replace(loss, levels=tuple(estimator.levels_.tolist()))
-    return Objective(loss, background=float(rec.negatives))
+    return Objective(estimator.explained_loss, background=float(rec.negatives))
 
 
 def _of_lists(rec: Recommender, estimator: Any, side: str) -> Objective:
