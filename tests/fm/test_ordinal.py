@@ -118,6 +118,8 @@ def test_what_cuts_weigh():
         ([1, 1, 1, -1], "not negative"),
         ([0, 0, 0, 0], "not all 0"),
         ([1, 1, 1, np.inf], "finite"),
+        ("even", "must be numbers, one a cut"),
+        ({4: "twice"}, r"cut_weights\[4\] must be a finite number"),
     ):
         with pytest.raises(DataError, match=message):
             FMOrdinal(**settings(cut_weights=wrong)).fit(data)
