@@ -177,7 +177,7 @@ def train_to_rank(
     rows, weight = problem.rows, problem.weight
     popularity = item_popularity(sampling.seen) if ranker.negative_sampling == "popularity" else None
     totals = expected_touches(data, weight, sampling, popularity)
-    ids, side = ranker._tuned_of_loss()
+    ids, side = ranker._tuned_by_side()
     tuned = tuned_by_field(rows, ids, side)
     rates = LearningRates(ranker.learning_rate, rows, tuned, ids)
     l2 = Regularization(ranker.l2_linear, ranker.l2_factors, ranker.l2_count_power, rows, totals, tuned)

@@ -323,7 +323,9 @@ class FMRanker(BaseFM):
     def _negatives_per_row(self) -> int:
         return _NEGATIVES if self.n_negatives is None else int(self.n_negatives)
 
-    def _tuned_of_loss(self) -> tuple[Tuned, Tuned]:
+    def _tuned_by_side(self, *, negatives: bool = True, rescale: float | None = None) -> tuple[Tuned, Tuned]:
         """Defaults of the two id fields, and of every other field."""
+        if self.solver == "ials":
+            return self._tuned_implicit_als, self._tuned_implicit_als
         ids = self._tuned_by_loss[self.loss]
         return ids, ids._replace(learning_rate=self._side_rate * ids.learning_rate)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..encoding import Encoder
 from ..errors import DataError
-from ..fm import FMOrdinal, FMRanker
+from ..fm import FMOrdinal
 from ..recommender.estimators import learns, unfitted
 from ._optuna import optuna
 
@@ -23,7 +23,7 @@ _BOUNDS = {
     "likes": ((0.02, 0.3), (0.0003, 0.1), (0.005, 0.3)),
     "likes, negatives": ((0.02, 0.3), (0.00005, 0.02), (0.001, 0.1)),
     "levels": ((0.01, 0.3), (0.001, 0.1), (0.01, 0.3)),
-    "lists": ((0.01, 0.5), (0.00001, 0.5), (0.0005, 0.5)),
+    "lists": ((0.01, 0.5), (0.00001, 1.0), (0.0005, 1.0)),
 }
 _SIDE_RATE = (0.002, 0.2)  # many rows share a feature that is no id: its rate is lower
 _ADAM_RATE = (0.0005, 0.05)  # of every feature
@@ -166,12 +166,8 @@ def defaults(space: Mapping[str, Any], rec: Any) -> dict[str, Any]:
 
 def _tuned(estimator: Any, *, negatives: bool) -> tuple[Any, Any]:
     """What stands for None, of ids and of other fields."""
-    if not isinstance(estimator, FMRanker):
-        ids, others = estimator._tuned_by_side(negatives=negatives)
-        return ids, others
-    if estimator.solver == "ials":
-        return estimator._tuned_implicit_als, estimator._tuned_implicit_als
-    return estimator._tuned_of_loss(), estimator._tuned_side_of_loss()
+    ids, others = estimator._tuned_by_side(negatives=negatives)
+    return ids, others
 
 
 def _contains(distribution: Any, value: Any) -> bool:
