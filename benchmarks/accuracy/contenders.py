@@ -63,10 +63,8 @@ CONTENDERS = [
         "ratings", 'FMRegressor(10, solver="gibbs", n_epochs=150)', ours.ratings,
         n_factors=10, solver="gibbs", n_epochs=150, bars={"mean": 0.896}, seconds=1.0,
     ),
-    _ours(
-        "ratings", 'FMRegressor(31, solver="gibbs")', ours.ratings,
-        n_factors=31, solver="gibbs", bars={"mean": 0.892},
-    ),
+    _ours("ratings", 'FMRegressor(solver="gibbs")', ours.ratings, solver="gibbs", bars={"mean": 0.892}),
+    _ours("ratings", 'FMRegressor(solver="gibbs"), parameters_.mean()', ours.ratings_by_mean, solver="gibbs"),
     _ours(
         "ratings", 'all fields, FMRegressor(15, solver="gibbs", n_samples=270, interactions="bipartite")',
         ours.ratings_with_fields,
@@ -79,13 +77,11 @@ CONTENDERS = [
     Contender("likes", "myFM, probit", peers.myfm_likes, {"rank": [10, 32], "n_iter": [200]}),
     Contender("likes", "myFM, ordered probit", peers.myfm_ordered, {"rank": [10], "n_iter": [200]}),
     _ours("likes", "FMClassifier()", ours.likes),
-    _ours("likes", 'FMClassifier(10, solver="gibbs")', ours.likes, n_factors=10, solver="gibbs"),
+    _ours("likes", 'FMClassifier(solver="gibbs")', ours.likes, solver="gibbs"),
     _ours("likes", "FMOrdinal()", ours.likes_of_levels, bars={"mean": 0.554}),
-    _ours("likes", "FMOrdinal(n_seeds=8)", ours.likes_of_levels, n_seeds=8),
-    _ours(
-        "likes", 'FMOrdinal(31, solver="gibbs")', ours.likes_of_levels,
-        n_factors=31, solver="gibbs", bars={"mean": 0.542},
-    ),
+    _ours("likes", "FMOrdinal(cut_weights={4: 2})", ours.likes_of_levels, cut_weights={4: 2}),
+    _ours("likes", "FMOrdinal(cut_weights={4: 2}, n_seeds=8)", ours.likes_of_levels, cut_weights={4: 2}, n_seeds=8),
+    _ours("likes", 'FMOrdinal(solver="gibbs")', ours.likes_of_levels, solver="gibbs", bars={"mean": 0.542}),
     _ours(
         "likes", 'all fields, FMOrdinal(15, solver="gibbs", n_epochs=200, n_samples=180, interactions="bipartite")',
         ours.likes_with_fields,
@@ -115,4 +111,8 @@ CONTENDERS = [
     _ours("lists", 'FMRanker(loss="warp")', ours.ranker, loss="warp"),
     _ours("lists", "FMRanker()", ours.ranker, bars={"mean": 0.312}),
     _ours("lists", 'FMRanker(solver="ials")', ours.ranker, solver="ials", bars={"mean": 0.320}),
+    _ours(
+        "lists", 'FMRanker(solver="ials"), soft_positives={3: 0.5, 2: 0.2, 1: 0.2}', ours.ranker,
+        solver="ials", soft_positives={3: 0.5, 2: 0.2, 1: 0.2},
+    ),
 ]  # fmt: skip

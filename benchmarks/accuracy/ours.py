@@ -25,6 +25,13 @@ def ratings(split: Split, seed: int, **parameters: Any) -> np.ndarray:
     return np.asarray(model.predict(ids(split.test, split.test.rating)))
 
 
+def ratings_by_mean(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+    """... by the mean of the parameters, not of the predictions."""
+    model = FMRegressor(random_state=seed, n_jobs=1, **parameters).fit(ids(split.train, split.train.rating))
+    scores = model.parameters_.mean().decision_function(ids(split.test, split.test.rating).to_csr(), n_jobs=1)
+    return np.asarray(np.clip(scores, *model.target_range_))
+
+
 def likes(split: Split, seed: int, **parameters: Any) -> np.ndarray:
     """Probabilities of a like, learned from likes and dislikes, from ids alone."""
     model = FMClassifier(random_state=seed, n_jobs=1, **parameters).fit(ids(split.train, split.train.like))
@@ -52,9 +59,10 @@ def likes_with_fields(split: Split, seed: int, **parameters: Any) -> np.ndarray:
     return np.asarray(rec.predict_proba(split.test.table))
 
 
-def ranker(split: Split, seed: int, **parameters: Any) -> np.ndarray:
+def ranker(split: Split, seed: int, *, soft_positives: Any = None, **parameters: Any) -> np.ndarray:
     """Scores of all films for all users, learned from graded positives."""
-    rec = Recommender(FMRanker(random_state=seed, n_jobs=1, **parameters), title=None, like_threshold=LIKE)
+    estimator = FMRanker(random_state=seed, n_jobs=1, **parameters)
+    rec = Recommender(estimator, title=None, like_threshold=LIKE, soft_positives=soft_positives)
     return _scores(rec.fit(split.train.table))
 
 
