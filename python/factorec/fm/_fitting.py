@@ -17,6 +17,7 @@ from ._epoch_metrics import EvalRows, metrics_of_pass, metrics_of_rows, watched_
 from ._levels import Levels
 from ._progress import OnEpoch, StopTraining
 from ._rates import LearningRates
+from ._records import History, Records
 from ._rows import CsrTuple, RowArrays
 
 __all__ = ["FitOptions", "SolverState", "run_epochs"]
@@ -140,8 +141,6 @@ class FitOptions:
 
 _CHANGED = "the arrays that fit is training on were changed by on_epoch; let it change copies of them"
 
-History = dict[str, dict[str, npt.NDArray[np.float64]]]
-
 
 @dataclass
 class Trained:
@@ -221,10 +220,8 @@ def run_epochs(
             mean.add(epoch, weights, state)
         return mean.mean(weights, state)
 
-    records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *evaluation)}
+    records = Records("train", *evaluation)
     best: tuple[Weights, SolverState] | None = None
-    best_loss = np.inf
-    waited = 0
     first = epoch = state.n_epochs
     average_from = first + options.n_epochs - options.n_averaged
     # What epochs read of the caller's arrays: of pairs of ids the core holds copies, so that these need no checksum
@@ -236,48 +233,36 @@ def run_epochs(
             sums = trainer.epoch(epoch)
             if not np.isfinite(sums["loss"]) or not trainer.finite():
                 raise _diverged(epoch, options)
-            records["train"].append(metrics_of_pass(sums, options.loss, state.target_scale))
+            records.add("train", metrics_of_pass(sums, options.loss, state.target_scale))
             if options.on_batch is not None:
                 for batch, so_far in sums["reports"]:
                     options.on_batch(epoch, batch, metrics_of_pass(so_far, options.loss, state.target_scale))
             if evaluation or (options.n_averaged and epoch + 1 > average_from):
                 now, state_now = snapshot(epoch + 1)
                 for name, rows_of in evaluation.items():
-                    records[name].append(
-                        metrics_of_rows(rows_of, now, state_now.cuts, options.levels, options, state.target_scale)
+                    records.add(
+                        name, metrics_of_rows(rows_of, now, state_now.cuts, options.levels, options, state.target_scale)
                     )
-            for call in options.on_epoch:
-                call(epoch, {name: dict(record[-1]) for name, record in records.items()})
+            records.tell(options.on_epoch, epoch)
             if options.on_epoch and _fingerprint(in_use, negatives) != as_checked[0]:
                 raise DataError(_CHANGED)
             if options.n_iter_no_change is not None:
-                loss = records["validation"][-1][watched_metric(options.loss)]
-                if loss < best_loss:
-                    best_loss, waited = loss, 0
+                if records.improved(watched_metric(options.loss)):
                     best = (now.copy(), state_now.copy())
-                else:
-                    waited += 1
-                    if waited >= options.n_iter_no_change:
-                        break
+                elif records.waited(options.n_iter_no_change):
+                    break
     except StopTraining:  # between epochs or, from the handler of a signal, anywhere
-        complete = min(map(len, records.values()))
-        if not complete:
+        if not records.drop_incomplete():
             raise
-        for record in records.values():
-            del record[complete:]
         if not trainer.finite():
             raise _diverged(epoch, options) from None
-    done = len(records["train"])
+    done = records.n_complete
     if options.on_epoch and _fingerprint(rows, negatives) != as_checked[1]:
         raise DataError(_CHANGED)
     if best is None:
         best = snapshot(first + done)
-    history = {
-        name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]} if kept else {}
-        for name, kept in records.items()
-    }
     steps = trainer.steps() / max(done, 1) if options.solver == "adam" else None
-    return Trained(*best, history, steps)
+    return Trained(*best, records.history(), steps)
 
 
 def _diverged(epoch: int, options: FitOptions) -> DivergenceError:

@@ -16,6 +16,7 @@ from ._fitting import SolverState, Weights
 from ._problem import Problem
 from ._progress import OnEpoch, StopTraining, show_progress
 from ._ranking import RankedLists, positives
+from ._records import Records
 from ._regularization import Regularization, entity_features
 from ._rows import RowArrays, csr_tuple
 from ._tuned import tuned_by_field
@@ -195,38 +196,29 @@ def train_implicit_als(
     solver = pairs.solver(penalty, weights.factors, options)
     lists = _lists(data, evaluation)
 
-    records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *lists)}
+    records = Records("train", *lists)
     best: Weights | None = None
     best_epoch = first = state.n_epochs
-    best_ndcg, waited = -np.inf, 0
     with show_progress(int(ranker.verbose), n_epochs) as show:
-        calls = [call for call in (show, on_epoch) if call is not None]
         try:
             for epoch in range(first, first + n_epochs):
-                records["train"].append({"objective": _sweep(solver, epoch)})
+                records.add("train", {"objective": _sweep(solver, epoch)})
                 if lists:
                     solver.copy_to(weights.factors)
                     for name, of in lists.items():
-                        records[name].append({"ndcg_at_10": of.ndcg(weights, n_threads, bipartite=True)})
-                for call in calls:
-                    call(epoch, {name: dict(record[-1]) for name, record in records.items()})
+                        records.add(name, {"ndcg_at_10": of.ndcg(weights, n_threads, bipartite=True)})
+                records.tell((show, on_epoch), epoch)
                 if stop_after is not None:
-                    ndcg = records["validation"][-1]["ndcg_at_10"]
-                    if ndcg > best_ndcg:
-                        best_ndcg, waited, best, best_epoch = ndcg, 0, weights.copy(), epoch + 1
-                    else:
-                        waited += 1
-                        if waited >= stop_after:
-                            break
+                    if records.improved("ndcg_at_10", larger_is_better=True):
+                        best, best_epoch = weights.copy(), epoch + 1
+                    elif records.waited(stop_after):
+                        break
         except StopTraining:  # between sweeps or, from the handler of a signal, anywhere
-            complete = min(map(len, records.values()))
-            if not complete:
+            if not records.drop_incomplete():
                 raise
-            for record in records.values():
-                del record[complete:]
     if best is None:
         solver.copy_to(weights.factors)
-        best, best_epoch = weights, first + len(records["train"])
+        best, best_epoch = weights, first + records.n_complete
     if not np.isfinite(best.factors).all():
         raise _diverged(best_epoch)
     if before is not None:  # features without a row keep what they have
@@ -237,11 +229,7 @@ def train_implicit_als(
     )
     ranker.solver_state_ = state
     ranker.unobserved_weight_ = unobserved
-    ranker.history_ = {
-        name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]}
-        for name, kept in records.items()
-        if kept
-    }
+    ranker.history_ = records.history()
 
 
 def _lists(data: TrainingSet, evaluation: dict[str, Problem]) -> dict[str, RankedLists]:

@@ -17,6 +17,7 @@ from ._fitting import SolverState, Weights
 from ._problem import Problem
 from ._progress import OnEpoch, StopTraining, show_progress
 from ._rates import LearningRates
+from ._records import Records
 from ._regularization import Regularization, combined, entity_features
 from ._rows import RowArrays, csr_tuple
 from ._tuned import tuned_by_field
@@ -222,48 +223,38 @@ def train_to_rank(
             f"({rates}); lower learning_rate, raise l2_factors and l2_linear, or scale the features"
         )
 
-    records: dict[str, list[dict[str, float]]] = {name: [] for name in ("train", *lists)}
+    records = Records("train", *lists)
     best: tuple[Weights, SolverState] | None = None
-    best_ndcg, waited = -np.inf, 0
     first = epoch = state.n_epochs
     seen = RowArrays([*rows.blocks, (None, sampling.csr_tuple())], rows.n_rows, rows.n_features)
     checksum = seen.fingerprint() if on_epoch else 0
     with show_progress(int(ranker.verbose), n_epochs) as show:
-        calls = [call for call in (show, on_epoch) if call is not None]
         try:
             for epoch in range(first, first + n_epochs):
                 row_weight, loss = trainer.epoch(epoch)
                 if not np.isfinite(loss) or not trainer.finite():
                     raise diverged(epoch)
-                records["train"].append({"loss": loss / row_weight if row_weight else 0.0})
+                records.add("train", {"loss": loss / row_weight if row_weight else 0.0})
                 if lists:
                     snapshot(epoch + 1)
                     for name, of in lists.items():
-                        records[name].append({"ndcg_at_10": of.ndcg(weights, n_threads)})
-                for call in calls:
-                    call(epoch, {name: dict(record[-1]) for name, record in records.items()})
+                        records.add(name, {"ndcg_at_10": of.ndcg(weights, n_threads)})
+                records.tell((show, on_epoch), epoch)
                 if on_epoch and seen.fingerprint() != checksum:
                     raise DataError(
                         "the arrays that fit is training on were changed by on_epoch; let it change copies of them"
                     )
                 if stop_after is not None:
-                    ndcg = records["validation"][-1]["ndcg_at_10"]
-                    if ndcg > best_ndcg:
-                        best_ndcg, waited = ndcg, 0
+                    if records.improved("ndcg_at_10", larger_is_better=True):
                         best = (weights.copy(), state.copy())
-                    else:
-                        waited += 1
-                        if waited >= stop_after:
-                            break
+                    elif records.waited(stop_after):
+                        break
         except StopTraining:  # between epochs or, from the handler of a signal, anywhere
-            complete = min(map(len, records.values()))
-            if not complete:
+            if not records.drop_incomplete():
                 raise
-            for record in records.values():
-                del record[complete:]
             if not trainer.finite():
                 raise diverged(epoch) from None
-    done = len(records["train"])
+    done = records.n_complete
     if best is None:
         snapshot(first + done)
         best = (weights, state)
@@ -280,8 +271,4 @@ def train_to_rank(
     trained, trained_state = best
     ranker.parameters_ = returned(trained, trained_state, penalties, data.n_query_features, totals, before)
     ranker.solver_state_ = trained_state
-    ranker.history_ = {
-        name: {metric: np.array([record[metric] for record in kept]) for metric in kept[0]}
-        for name, kept in records.items()
-        if kept
-    }
+    ranker.history_ = records.history()

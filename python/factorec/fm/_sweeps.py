@@ -11,10 +11,11 @@ import numpy.typing as npt
 from .. import _core
 from .._threads import resolve_n_jobs
 from ..errors import DataError, DivergenceError
-from ._fitting import History, Weights
+from ._fitting import Weights
 from ._predictive import Predictive
 from ._problem import Problem
 from ._progress import OnEpoch, StopTraining, show_progress
+from ._records import History, Records
 from ._sampler_rows import SamplerRows
 from ._samples import Draw
 from .posterior import row_noise
@@ -80,8 +81,7 @@ class Sweeps:
         With ``stop_after`` it ends when so many sweeps that count have not improved the validation metric;
         ``improved`` is told of those that have.
         """
-        records: dict[str, list[dict[str, float]]] = {name: [] for name in self.watched}
-        best, waited = np.inf, 0
+        records = Records(*self.watched)
         with show_progress(self.verbose, self.n_sweeps) as show:
             try:
                 for number in range(self.n_sweeps):
@@ -89,29 +89,19 @@ class Sweeps:
                     counts = after(number)
                     self.done = number + 1
                     for name, rows in self.watched.items():
-                        records[name].append(rows.metrics(self.draw, running=average and counts and name != "train"))
-                    for call in (show, on_epoch):
-                        if call is not None:
-                            call(self.first + number, {name: dict(of[-1]) for name, of in records.items()})
+                        records.add(name, rows.metrics(self.draw, running=average and counts and name != "train"))
+                    records.tell((show, on_epoch), self.first + number)
                     if stop_after is None or not counts:
                         continue
-                    loss = records["validation"][-1][stopping_metric]
-                    if loss < best:
-                        best, waited = loss, 0
+                    if records.improved(stopping_metric):
                         if improved is not None:
                             improved()
-                    else:
-                        waited += 1
-                        if waited >= stop_after:
-                            break
+                    elif records.waited(stop_after):
+                        break
             except StopTraining:  # between sweeps or, from the handler of a signal, anywhere
-                if not min(map(len, records.values())):
+                if not records.drop_incomplete():
                     raise
-        complete = min(map(len, records.values()))
-        return {
-            name: {metric: np.array([record[metric] for record in of[:complete]]) for metric in of[0]}
-            for name, of in records.items()
-        }
+        return records.history()
 
     def _sweep(self, number: int) -> None:
         try:
