@@ -291,6 +291,9 @@ def test_rows_that_are_refused():
         fm.fit(replace(data, target=np.full(data.n_rows, 1e-60)))
     with pytest.raises(DataError, match="needs negatives=NegativeSampling"):
         fm.fit(replace(data, negatives=None))
+    everything = sparse.csr_array(np.ones(data.negatives.seen.shape))
+    with pytest.raises(DataError, match="has seen every item: there is nothing to rank"):
+        fm.fit(replace(data, negatives=NegativeSampling(1, everything)))
     with pytest.raises(DataError, match="pass no y"):
         fm.fit(data, np.ones(data.n_rows))
     fm.fit(data)

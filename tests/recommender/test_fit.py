@@ -145,6 +145,7 @@ def test_partial_fit_counts_rows_again(train):
     ("make", "message"),
     [
         (lambda: fr.Recommender(object()), "estimator must be an FMRanker, .* got object"),
+        (lambda: fr.Recommender(fr.FMRanker), "got the class FMRanker: call it"),
         (
             lambda: fr.Recommender(classifier(), like_threshold=4, fields=["genre"]),
             "fields must be 'auto' or a dict of lists by 'user'",

@@ -184,6 +184,8 @@ def train_to_rank(
     l2 = Regularization(ranker.l2_linear, ranker.l2_factors, ranker.l2_count_power, rows, totals, tuned)
     before = ranker.parameters_ if going_on else None
     if before is None:
+        if not totals.any():
+            raise DataError("every user who has a row has seen every item: there is nothing to rank below what was met")
         weights = random_weights(totals, rows.id_features(), ranker.n_factors, ranker.init_scale, seed, 0.0)
         state = SolverState.start(len(totals), seed, 0.0, 1.0)
     else:

@@ -54,7 +54,7 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         and 0.028; for fields beside the ids 0.015 and 0.017.
     l2_count_power : float, default=0.5
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power.
-    init_scale : float
+    init_scale : float, default=0.01
         Standard deviation of the factors at the start, as in `FMClassifier`.
     batch_size : int, optional
         1 and None: stochastic gradients, in parallel where rows have two one-hot fields. m: mini-batches of m rows.
@@ -64,12 +64,13 @@ class FMOrdinal(RegressorMixin, BaseFM):  # type: ignore[misc]
         Gradient entries are clipped to plus or minus this.
     average : bool or float, default=False
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
-        It helps "sgd"; the steps of "adagrad" shrink by themselves. Not for "gibbs". ``partial_fit`` and
-        ``warm_start`` go on from the mean.
+        It helps "sgd"; the steps of "adagrad" shrink by themselves. ``partial_fit`` and ``warm_start`` go on from the
+        mean. "gibbs" does not look at it.
     n_samples : int, default=64
         Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
         4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
-        (``parameters_.mean()`` has n_factors). The more, the better the mean: with n_epochs of them every sweep counts.
+        (``parameters_.mean()`` has n_factors). The more, the better the mean: with n_epochs of them every sweep counts,
+        and there are never more than sweeps after burn-in.
     burn_in : int, optional
         Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
         n_epochs; a tenth where ``warm_start`` goes on.

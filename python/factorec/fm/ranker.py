@@ -56,10 +56,10 @@ class FMRanker(BaseFM):
     l2_linear, l2_factors : float or dict of str to float, optional
         Charged for each row, and for each of its negatives, in which a feature occurs (the query's once a row), times
         the row's weight. What is not named, and None: 0.01 and 0.04 ("softmax"), 0.005 and 0.005 ("bpr"), 0.6 and 0.6
-        ("warp"), 0 and 0.01 ("ials").
+        ("warp"), 0 and 0.0115 ("ials").
     l2_count_power : float, default=0
         The charge of a feature is multiplied by (its rows and negatives / their mean in its field) ** -power.
-    init_scale : float
+    init_scale : float, default=0.02
         Standard deviation of the factors of user and item ids at the start. Other fields start at zero.
     n_negatives : int, optional
         Negatives of each row and epoch, the tries of "warp". None: 20.

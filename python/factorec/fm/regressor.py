@@ -51,7 +51,7 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     l2_count_power : float, optional
         The charge of a feature is multiplied by (its rows / mean rows of its field) ** -power. None: 0, and 0.5 for
         "als".
-    init_scale : float
+    init_scale : float, default=0.01
         Standard deviation of the factors at the start: those of the two fields that span the training grid (user and
         item ids), or of all features where rows have no two one-hot fields. Other fields start at zero. "als" and
         "gibbs" start at 0.1.
@@ -65,11 +65,12 @@ class FMRegressor(RegressorMixin, BaseFM):  # type: ignore[misc]
     average : bool or float, default=False
         Share of the epochs, from the last one back, over whose ends the parameters are averaged; True: half of them.
         It helps "sgd"; the steps of "adagrad" and "adam" shrink or are smooth by themselves. ``partial_fit`` and
-        ``warm_start`` go on from the mean.
+        ``warm_start`` go on from the mean. "als" and "gibbs" do not look at it.
     n_samples : int, default=64
         Samples that "gibbs" keeps, evenly over the sweeps after burn-in: they take
         4 * n_features * n_samples * (n_factors + 1) bytes, and search has n_samples * n_factors factors
-        (``parameters_.mean()`` has n_factors). The more, the better the mean: with n_epochs of them every sweep counts.
+        (``parameters_.mean()`` has n_factors). The more, the better the mean: with n_epochs of them every sweep counts,
+        and there are never more than sweeps after burn-in.
     burn_in : int, optional
         Sweeps of "gibbs" before the first that counts, those of its start included. None: 6, and a tenth of
         n_epochs; a tenth where ``warm_start`` goes on.

@@ -31,9 +31,10 @@ def check_columns(rec: Recommender) -> Columns:
     """Refuse parameters that contradict each other; what remains says how to read a table."""
     estimator = unfitted(rec)
     if not isinstance(estimator, BaseFM):
+        is_class = isinstance(estimator, type)
         raise DataError(
             "estimator must be an FMRanker, FMClassifier, FMRegressor or FMOrdinal, or None for an FMRanker, "
-            f"got {type(estimator).__name__}"
+            f"got {f'the class {estimator.__name__}: call it' if is_class else type(estimator).__name__}"
         )
     for name in ("user", "item", "target", "weight", "time", "title"):
         if not isinstance(getattr(rec, name), Hashable):
