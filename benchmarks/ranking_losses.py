@@ -179,6 +179,18 @@ def held_out_rows(base: Ratings) -> Any:
     return held
 
 
+def tabled(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The best on the validation rows first."""
+    header = ["ua, ids alone: what ranks best, its setting chosen by validation", "NDCG@10, validation", "test", "time"]
+    ranked = sorted(rows, key=lambda row: -row["validation"])
+    found = []
+    for row in ranked:
+        chosen = ", ".join(f"{name}={value}" for name, value in row["settings"].items())
+        name = f"{row['method']} ({chosen})" if chosen else row["method"]
+        found.append([name, f"{row['validation']:.4f}", f"{row['test']:.4f}", f"{row['seconds']:.2f} s"])
+    return {"header": header, "rows": found}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
@@ -233,7 +245,13 @@ def main() -> None:
     )
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=1))
+        document = {
+            "command": "python benchmarks/ranking_losses.py",
+            "machine": machine.describe(),
+            "figures": [],
+            "tables": [tabled(rows)],
+        }
+        options.out.write_text(json.dumps(document, indent=1))
 
 
 if __name__ == "__main__":

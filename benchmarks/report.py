@@ -81,18 +81,22 @@ def report(documents: dict[Path, dict[str, Any]]) -> str:
             tables += curve_tables(document)
         else:
             machine, command = document["machine"], document["command"]
-            tables = [table(FIGURE, figure_rows(document))]
+            tables = [table(FIGURE, figure_rows(document))] if document["figures"] else []
             if "tables" in document:
                 tables.append("All contenders: [docs/accuracy.md](../docs/accuracy.md).")
         parts.append("\n\n".join([f"`{command}`", *tables, f"Measured on: {machine_line(machine)}"]))
     return "\n\n".join(parts)
 
 
-def comparison(document: dict[str, Any]) -> str:
-    """The tables and the picture of accuracy beside other libraries."""
-    parts = [table(tuple(own["header"]), own["rows"]) for own in document["tables"]]
-    parts.append(f"![quality against time](../benchmarks/{PLOTS}/accuracy.svg)")
-    return "\n\n".join([*parts, f"`{document['command']}`, on: {machine_line(document['machine'])}"])
+def comparison(documents: list[dict[str, Any]]) -> str:
+    """The tables and the picture of accuracy beside other libraries and among losses."""
+    parts = []
+    for document in documents:
+        parts += [table(tuple(own["header"]), own["rows"]) for own in document["tables"]]
+        if "scatter" in document:
+            parts.append(f"![quality against time](../benchmarks/{PLOTS}/accuracy.svg)")
+        parts.append(f"`{document['command']}`, on: {machine_line(document['machine'])}")
+    return "\n\n".join(parts)
 
 
 def summary(documents: dict[Path, dict[str, Any]]) -> str:
@@ -163,7 +167,9 @@ def main() -> None:
             plots.draw(document["curves"], plot_caption(document["machine"]), HERE / PLOTS)
         if "scatter" in document:
             plots.scatter(document["scatter"], plot_caption(document["machine"]), HERE / PLOTS / "accuracy.svg")
-            fill(HERE.parent / "docs" / "accuracy.md", comparison(document))
+    compared = [document for document in documents.values() if "tables" in document]
+    if compared:
+        fill(HERE.parent / "docs" / "accuracy.md", comparison(compared))
     fill(HERE / "README.md", report(documents))
     fill(HERE.parent / "README.md", summary(documents))
 

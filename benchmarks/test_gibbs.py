@@ -16,30 +16,34 @@ import pytest
 import workloads
 from factorec import _core
 from factorec.datasets import load_movielens
+from factorec.encoding import Encoder
+from factorec.fm import Block, TrainingSet
 from fm_peers import gibbs_of_myfm
+from quality import ALL_FIELDS
 
 CASE = "one Gibbs sweep, ua.base, k = {k}"
 SMALL = "one Gibbs sweep, {kind}, k = 10"
 GROWTH = "one Gibbs sweep, k = 15, ratings as of ML-10M"
 BARS = {10: 2.0, 31: 2.7}
 MYFM = "myFM (Gibbs)"
+OPTIONS = {
+    "draw": True,
+    "n_levels": 0,
+    "row_noise": False,
+    "noise_shape": 60.0,
+    "bipartite": False,
+    "precision_linear": 1.0,
+    "precision_factors": 1.0,
+    "seed": 0,
+    "n_threads": 1,
+}
 
 
 def sampler(data: workloads.Ratings, k: int, *, n_threads: int = 1, n_levels: int = 0, row_noise: bool = False):
     rows = data.training_set(data.ratings).row_arrays()
     n_users, n_features = data.n_users, data.n_users + data.n_items
     factors = np.random.default_rng(0).normal(0, 0.1, (n_features, k)).astype(np.float32)
-    options = {
-        "draw": True,
-        "n_levels": n_levels,
-        "row_noise": row_noise,
-        "noise_shape": 60.0,
-        "bipartite": False,
-        "precision_linear": 1.0,
-        "precision_factors": 1.0,
-        "seed": 0,
-        "n_threads": n_threads,
-    }
+    options = OPTIONS | {"n_levels": n_levels, "row_noise": row_noise, "n_threads": n_threads}
     target = (data.ratings - 1 if n_levels else data.ratings).astype(np.float32)
     bias = 0.0 if n_levels else float(target.mean())
     fields = [(0, n_users), (n_users, n_features)]
@@ -124,6 +128,30 @@ KINDS = {
 def test_kinds(contender, kind):
     seconds = sweep_seconds(sampler(workloads.ua_base(), 10, **KINDS[kind])[0], 60)[10:]
     contender(SMALL.format(kind=kind), "factorec", seconds=seconds)
+
+
+@pytest.fixture(scope="module")
+def all_fields():
+    """ua.base with side features, histories and dates, as blocks of rows."""
+    data = load_movielens("100k", split="ua")
+    encoded = Encoder(fields=ALL_FIELDS).fit_encode(data.train, users=data.users, items=data.items)
+    blocks = [Block(block.name, block.index, block.rows, block.field_ranges) for block in encoded.blocks]
+    return TrainingSet(np.asarray(data.train["rating"], np.float64), blocks)
+
+
+@pytest.mark.parametrize("interactions", ["all", "bipartite"])
+def test_interactions(contender, all_fields, interactions):
+    """What leaving out the pairs of features of the same side saves."""
+    n = all_fields.n_features
+    factors = np.random.default_rng(0).normal(0, 0.1, (n, 10)).astype(np.float32)
+    options = OPTIONS | {"row_noise": True, "bipartite": interactions == "bipartite"}
+    target = all_fields.target.astype(np.float32)
+    fields = sorted(all_fields.field_ranges.values())
+    rows = all_fields.row_arrays()
+    linear = np.zeros(n, np.float32)
+    drawn = _core.GibbsSampler(rows.blocks, target, None, fields, options, float(target.mean()), linear, factors)
+    seconds = sweep_seconds(drawn, 25)[5:]
+    contender("one Gibbs sweep, ua.base, all fields, k = 10", f"factorec, {interactions} pairs", seconds=seconds)
 
 
 @pytest.fixture(scope="module")
