@@ -56,7 +56,7 @@ def ratings_with_fields(split: Split, seed: int, **parameters: Any) -> np.ndarra
 
 def likes_with_fields(split: Split, seed: int, **parameters: Any) -> np.ndarray:
     rec = with_fields(split, FMOrdinal(random_state=seed, n_jobs=1, **parameters))
-    return np.asarray(rec.predict_proba(split.test.table))
+    return np.asarray(rec.predict_like(split.test.table))
 
 
 def ranker(split: Split, seed: int, *, soft_positives: Any = None, **parameters: Any) -> np.ndarray:

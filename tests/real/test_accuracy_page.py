@@ -23,5 +23,6 @@ def test_examples_run():
             exec(compile(example.code, f"accuracy.md:{example.line}", "exec"), names)
         if example.output is not None:
             shown += 1
-            assert same_output(example.output, printed.getvalue()), example.code
+            # What is sampled differs from one SIMD level to another by as much as the samples' number lets it.
+            assert same_output(example.output, printed.getvalue(), tolerance=0.3), example.code
     assert shown == 2

@@ -153,7 +153,7 @@ def test_folded_seeds_and_weights_of_cuts_come_back(train, tmp_path):
     loaded = fr.load(tmp_path / "m")
     assert loaded.estimator_.cut_weights == [1, 1, 2, 1]
     assert loaded.estimator_.factors_.shape[1] == 6
-    assert np.array_equal(loaded.predict_proba(train), rec.predict_proba(train))
+    assert np.array_equal(loaded.predict_like(train), rec.predict_like(train))
 
 
 def test_sampled_models_do_not_go_on_row_by_row(train):

@@ -129,7 +129,7 @@ def test_parameters_that_contradict_each_other(train, make, message):
 def test_predictions_of_a_ranker_are_its_scores(lists, test_rows):
     assert np.array_equal(lists.predict(test_rows), lists.decision_function(test_rows))
     with pytest.raises(DataError, match="FMRanker knows no probability of a like"):
-        lists.predict_proba(test_rows)
+        lists.predict_like(test_rows)
     with pytest.raises(DataError, match=r"min_probability needs a classifier or FMOrdinal; of FMRanker, min_score"):
         lists.recommend(min_probability=0.5)
     scores = lists.recommend(n=40).scores
@@ -138,7 +138,7 @@ def test_predictions_of_a_ranker_are_its_scores(lists, test_rows):
 
 
 def test_predictions_of_levels_are_ratings_and_probabilities(levels, test_rows):
-    ratings, likes = levels.predict(test_rows), levels.predict_proba(test_rows)
+    ratings, likes = levels.predict(test_rows), levels.predict_like(test_rows)
     assert ratings.min() >= 1
     assert ratings.max() <= 5
     assert likes.shape == ratings.shape
@@ -159,8 +159,8 @@ def test_levels_without_a_threshold_are_judged_as_ratings_alone(train, test_rows
     judged = rec.evaluate(test_rows)
     assert set(judged.points) == {"rmse", "mae"}
     assert not judged.ranking
-    with pytest.raises(DataError, match="predict_proba of FMOrdinal needs like_threshold"):
-        rec.predict_proba(test_rows)
+    with pytest.raises(DataError, match="predict_like of FMOrdinal needs like_threshold"):
+        rec.predict_like(test_rows)
     with pytest.raises(DataError, match="min_probability of FMOrdinal needs like_threshold"):
         rec.recommend(min_probability=0.5)
 
@@ -170,16 +170,16 @@ def test_promise_4_a_lowest_probability_of_levels(levels, probability):
     top = levels.recommend(n=40, min_probability=probability)
     columns = top.to_columns()
     everything = levels.recommend(n=40).to_columns()
-    kept = levels.predict_proba(everything) >= probability - 1e-6
+    kept = levels.predict_like(everything) >= probability - 1e-6
     assert abs(len(columns["score"]) - kept.sum()) <= 1
     if len(columns["score"]):
-        assert (levels.predict_proba(columns) >= probability - 1e-6).all()
+        assert (levels.predict_like(columns) >= probability - 1e-6).all()
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 6])
 def test_a_threshold_outside_the_levels(train, test_rows, threshold):
     rec = fr.Recommender(ordinal(n_epochs=2), like_threshold=threshold).fit(train)
-    assert (rec.predict_proba(test_rows) == (threshold <= 1)).all()
+    assert (rec.predict_like(test_rows) == (threshold <= 1)).all()
     assert np.isfinite(rec.evaluate(test_rows).points["log_loss"])
     kept = rec.recommend(n=5, min_probability=0.5).counts
     assert (kept > 0).all() if threshold <= 1 else not kept.any()
@@ -187,12 +187,12 @@ def test_a_threshold_outside_the_levels(train, test_rows, threshold):
 
 def test_of_a_classifier_predict_is_the_probability(train, test_rows):
     rec = fr.Recommender(classifier(), like_threshold=4).fit(train)
-    assert np.array_equal(rec.predict_proba(test_rows), rec.predict(test_rows))
+    assert np.array_equal(rec.predict_like(test_rows), rec.predict(test_rows))
     with pytest.raises(DataError, match="return_std needs an FMRegressor with solver='gibbs', got FMClassifier"):
         rec.predict(test_rows, return_std=True)
     ratings = fr.Recommender(regressor()).fit(train)
     with pytest.raises(DataError, match="FMRegressor knows no probability of a like"):
-        ratings.predict_proba(test_rows)
+        ratings.predict_like(test_rows)
 
 
 def test_a_ranker_is_cloned_and_stops_early_on_lists(train, test_rows):

@@ -92,7 +92,7 @@ def bits(rec, test, context):
     p = rec.estimator_.parameters_
     found += [np.array([p.bias]), p.linear, p.factors, p.mean().factors]
     if isinstance(rec.estimator_, fr.FMOrdinal):
-        found.append(rec.predict_proba(test))
+        found.append(rec.predict_like(test))
     return b"".join(np.ascontiguousarray(part).tobytes() for part in found)
 
 

@@ -60,7 +60,7 @@ def score_of_probability(rec: Recommender, probability: float) -> float:
     if estimator.parameters_.posterior is not None:
         raise DataError(
             f"min_probability: with solver='gibbs' the probability of {name} is not told by the score alone; "
-            "use min_score, or leave out by predict_proba"
+            "use min_score, or leave out by predict_like"
         )
     log_odds = float(logit(probability))
     if what == "likes":

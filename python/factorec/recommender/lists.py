@@ -93,7 +93,7 @@ class Lists(BaseEstimator):  # type: ignore[misc]
         min_score : float, optional
             Leave out items with a lower score: log-odds for a classifier, rating for a regressor.
         min_probability : float, optional
-            Leave out items with a lower probability of a like (see `predict_proba`): classifiers, and `FMOrdinal` with
+            Leave out items with a lower probability of a like (see `predict_like`): classifiers, and `FMOrdinal` with
             `like_threshold`, but not those of ``solver="gibbs"``, whose probability is not told by the score alone.
         out : path, URI or Sink, optional
             Stream the lists in bounded memory to a ``.jsonl``, ``.csv`` or ``.parquet`` file, to

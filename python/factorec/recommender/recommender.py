@@ -46,7 +46,7 @@ class Recommender(FoldIn, Lists, Scores):
     like_threshold : float, optional
         Ranker, classifier: a target of at least this is a like; None: the target must hold 0 and 1 only. Regressor,
         `FMOrdinal`: a target of at least this counts as relevant in `evaluate`; of `FMOrdinal` it is also the like
-        whose probability `predict_proba` gives.
+        whose probability `predict_like` gives.
     negatives : int
         Classifier: for each like and epoch this many items that the user has not seen are drawn as dislikes, and
         rows that are not likes are not learned from (they stay seen); `predict` then is the probability of a like

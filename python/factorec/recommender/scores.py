@@ -92,7 +92,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         predictions: NDArray[np.float64] = self.estimator_.predict(X)
         return predictions
 
-    def predict_proba(self, table: Any) -> NDArray[np.float64]:
+    def predict_like(self, table: Any) -> NDArray[np.float64]:
         """Probability of a like of each row: by `FMClassifier`, or by `FMOrdinal` of a target of `like_threshold`.
 
         Parameters
@@ -117,7 +117,7 @@ class Scores(BaseEstimator):  # type: ignore[misc]
         if not isinstance(estimator, FMOrdinal):
             raise DataError(f"{type(estimator).__name__} knows no probability of a like; FMClassifier and FMOrdinal do")
         if self.like_threshold is None:
-            raise DataError("predict_proba of FMOrdinal needs like_threshold, which says which ratings are a like")
+            raise DataError("predict_like of FMOrdinal needs like_threshold, which says which ratings are a like")
         X = fitting.encode_rows(self, table)
         at_least: NDArray[np.float64] = estimator.predict_proba_at_least(X, self.like_threshold)
         return at_least
