@@ -115,7 +115,7 @@ def test_als_descends_the_objective_to_a_point_without_slope(kind, bipartite):
     assert values[-1] < 0.9 * values[0]
     _, gradient, of_bias = objective_and_gradient(reference, penalties)
     assert np.abs(gradient).max() < 2e-3
-    assert abs(of_bias) < 2e-3
+    assert abs(of_bias) < 5e-3  # a sum over all rows, of residuals in float32
 
 
 def test_features_without_rows_are_zero_without_draws():
