@@ -181,13 +181,13 @@ def held_out_rows(base: Ratings) -> Any:
 
 def tabled(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The best on the validation rows first."""
-    header = ["ua, ids alone: what ranks best, its setting chosen by validation", "NDCG@10, validation", "test", "time"]
+    header = ["ua, ids alone: what ranks best, its setting chosen by validation", "NDCG@10, validation", "test"]
     ranked = sorted(rows, key=lambda row: -row["validation"])
     found = []
     for row in ranked:
         chosen = ", ".join(f"{name}={value}" for name, value in row["settings"].items())
         name = f"{row['method']} ({chosen})" if chosen else row["method"]
-        found.append([name, f"{row['validation']:.4f}", f"{row['test']:.4f}", f"{row['seconds']:.2f} s"])
+        found.append([name, f"{row['validation']:.4f}", f"{row['test']:.4f}"])
     return {"header": header, "rows": found}
 
 
