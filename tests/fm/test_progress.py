@@ -118,12 +118,14 @@ def test_stop_training_before_the_first_epoch_is_over_leaves_the_estimator_as_it
         raise StopTraining
 
     before = signal.signal(signal.SIGALRM, on_alarm)
+    gc.disable()  # as below
     try:
         model, data = FMClassifier(**settings()), make_ids(n_rows=1_000_000)
-        signal.setitimer(signal.ITIMER_REAL, 0.001)
         with pytest.raises(StopTraining):
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
             model.fit(data)
     finally:
+        gc.enable()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert not hasattr(model, "parameters_")
