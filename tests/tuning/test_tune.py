@@ -118,7 +118,7 @@ def test_levels_are_judged_by_likes_or_by_ratings(table, threshold, metric):
     assert found.metric == metric
     assert found.best_value == min(trial.value for trial in found.study.trials if trial.value is not None)
     if threshold is not None:
-        assert found.recommender.predict_proba(levels).min() > 0
+        assert found.recommender.predict_like(levels).min() > 0
 
 
 def test_the_own_settings_come_first(table):
