@@ -102,7 +102,8 @@ def test_als_descends_the_objective_to_a_point_without_slope(kind, bipartite):
     options = {"precision_linear": penalties[0], "precision_factors": penalties[1], "bipartite": bipartite}
     sampler, reference = problem.sampler(draw=False, **options), problem.reference(draw=False, **options)
     reference.bias = 0.25
-    values = [objective_and_gradient(reference, penalties)[0]]
+    value, slope_at_start, _ = objective_and_gradient(reference, penalties)
+    values = [value]
     for number in range(60):
         sampler.sweep(number)
         reference.bias, reference.linear, reference.factors = parameters(sampler, problem)
@@ -114,8 +115,8 @@ def test_als_descends_the_objective_to_a_point_without_slope(kind, bipartite):
     assert np.all(np.diff(values) < 1e-5 * values[0])
     assert values[-1] < 0.9 * values[0]
     _, gradient, of_bias = objective_and_gradient(reference, penalties)
-    assert np.abs(gradient).max() < 2e-3
-    assert abs(of_bias) < 5e-3  # a sum over all rows, of residuals in float32
+    # Residuals are float32: what is left of the slopes is their rounding, summed over rows.
+    assert max(np.abs(gradient).max(), abs(of_bias)) < 5e-5 * np.abs(slope_at_start).max()
 
 
 def test_features_without_rows_are_zero_without_draws():
