@@ -117,13 +117,16 @@ def test_stop_training_before_the_first_epoch_is_over_leaves_the_estimator_as_it
     def on_alarm(*_):
         raise StopTraining
 
+    def fit():
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        model.fit(data)
+
     before = signal.signal(signal.SIGALRM, on_alarm)
     gc.disable()  # as below
     try:
         model, data = FMClassifier(**settings()), make_ids(n_rows=1_000_000)
         with pytest.raises(StopTraining):
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
-            model.fit(data)
+            fit()
     finally:
         gc.enable()
         signal.setitimer(signal.ITIMER_REAL, 0)
